@@ -1,0 +1,182 @@
+import type { DType, FloatDType, TypedData } from '../core/dtype.js';
+import type { RandomKey } from '../core/random.js';
+import type { Shape } from '../core/shape.js';
+
+/** Memory of a backend: contiguous, row-major, opaque to everyone but the backend that made it. */
+export interface Buf {
+  readonly dtype: DType;
+  /** Number of elements. */
+  readonly length: number;
+}
+
+/** An elementwise function of one input; `c` is its constant, where it has one. A row of `ops/elementwise.ts`. */
+export interface UnaryFn {
+  readonly name: string;
+  /** y = f(x). */
+  js(x: number, c: number): number;
+  /** f'(x), which may use y = f(x). */
+  dJs(x: number, y: number, c: number): number;
+}
+
+/** An elementwise function of two inputs. */
+export interface BinaryFn {
+  readonly name: string;
+  js(a: number, b: number): number;
+}
+
+/** How a kernel walks a buffer: element (i0, i1, ...) lies at offset + sum of i * stride. Stride 0 repeats. */
+export interface Walk {
+  readonly offset: number;
+  readonly strides: readonly number[];
+}
+
+/** y[b] = op(a[b]) op(b[b]) (+ bias) for every b of the batch; op transposes or not. */
+export interface MatmulCall {
+  /** [batch, m, k], or [batch, k, m] when `transposeA`. */
+  readonly a: Buf;
+  /** [batch, k, n], or [batch, n, k] when `transposeB`. */
+  readonly b: Buf;
+  /** [batch, m, n]. */
+  readonly y: Buf;
+  /** [n], added to every row; absent: nothing is added. */
+  readonly bias?: Buf;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  readonly batch: number;
+  /** Elements from one matrix of the batch to the next; 0 reads the same matrix again. */
+  readonly strideA: number;
+  readonly strideB: number;
+}
+
+/**
+ * Multi-head attention over sequences laid end to end. Sequence s occupies rows offsets[s] .. offsets[s + 1] - 1 of
+ * q, k, v and y, all [rows, heads * headDim]; head h occupies columns h * headDim .. (h + 1) * headDim - 1.
+ */
+export interface AttentionCall {
+  readonly q: Buf;
+  readonly k: Buf;
+  readonly v: Buf;
+  /** [rows]: added to every score of that key: 0 keeps it, -10000 hides it. */
+  readonly keyBias: Buf;
+  /** i32 [sequences + 1], rising from 0 to rows. */
+  readonly offsets: Buf;
+  readonly rows: number;
+  readonly sequences: number;
+  readonly heads: number;
+  readonly headDim: number;
+  /** The longest sequence. */
+  readonly maxSeq: number;
+  readonly scale: number;
+  /** Dropout on the probabilities: row (s * heads + h) * maxSeq + i of its random numbers belongs to query i. */
+  readonly dropout: { readonly rate: number; readonly key: RandomKey } | null;
+}
+
+/** One AdamW update of a flat run of parameters, moments included, in place. */
+export interface AdamWCall {
+  readonly param: Buf;
+  readonly grad: Buf;
+  /** First moment. */
+  readonly m: Buf;
+  /** Second moment. */
+  readonly v: Buf;
+  /** [1]: sum of the squares of all gradients of the model, before `gradScale`. */
+  readonly sumSquares: Buf;
+  /** Multiplies every gradient first (1 / number of micro-batches, or 1). */
+  readonly gradScale: number;
+  /** Gradients are scaled down so that their global norm is at most this; Infinity: never. */
+  readonly maxNorm: number;
+  readonly lr: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  /** 1 / (1 - beta1^t) and 1 / (1 - beta2^t); both 1 without bias correction. */
+  readonly correction1: number;
+  readonly correction2: number;
+}
+
+/**
+ * What a backend computes. Inputs are never written, outputs never alias an input and need not be initialised; only
+ * `accumulate`, `scatterAdd` and `adamw` update in place. Shapes have been checked by the op: kernels trust them.
+ * Sums are taken in an order fixed by the shape alone, so any number of threads gives the same bits, and an element
+ * of a row does not depend on the other rows. `rows` and `cols` see a tensor as [rows, cols].
+ */
+export interface Kernels {
+  /** y[i] = value. */
+  fill(y: Buf, value: number): void;
+  /** y at `to` = x at `from`, for every index of `shape`: permute, slice, concat and expand. */
+  copy(x: Buf, y: Buf, shape: Shape, from: Walk, to: Walk): void;
+  /** y += x. */
+  accumulate(x: Buf, y: Buf): void;
+  /** y = fn(x). */
+  unary(fn: UnaryFn, x: Buf, y: Buf, c: number): void;
+  /** dX = dY * fn'(x, y). */
+  unaryGrad(fn: UnaryFn, x: Buf, y: Buf, dY: Buf, dX: Buf, c: number): void;
+  /** y = fn(a, b), each read with its strides over `shape`. */
+  binary(fn: BinaryFn, a: Buf, b: Buf, y: Buf, shape: Shape, stridesA: readonly number[], stridesB: readonly number[]): void;
+  /** y = condition != 0 ? a : b; all four have one shape. */
+  where(condition: Buf, a: Buf, b: Buf, y: Buf): void;
+  /** x [outer, size, inner] -> y [outer, inner]. */
+  reduce(fn: 'sum' | 'max' | 'min', x: Buf, y: Buf, outer: number, size: number, inner: number): void;
+  /** y[r] = index of the largest x[r, :], the first one of equals; y is i32. */
+  argmax(x: Buf, y: Buf, rows: number, cols: number): void;
+  matmul(call: MatmulCall): void;
+  softmax(x: Buf, y: Buf, rows: number, cols: number): void;
+  /** dX = y * (dY - sum(dY * y)). */
+  softmaxGrad(y: Buf, dY: Buf, dX: Buf, rows: number, cols: number): void;
+  logSoftmax(x: Buf, y: Buf, rows: number, cols: number): void;
+  /** dX = dY - exp(y) * sum(dY). */
+  logSoftmaxGrad(y: Buf, dY: Buf, dX: Buf, rows: number, cols: number): void;
+  /** y = (x - mean) * rstd * gamma + beta; mean and rstd [rows] are kept for the gradient. Biased variance. */
+  layerNorm(x: Buf, gamma: Buf, beta: Buf, y: Buf, mean: Buf, rstd: Buf, rows: number, cols: number, eps: number): void;
+  layerNormGrad(x: Buf, gamma: Buf, mean: Buf, rstd: Buf, dY: Buf, dX: Buf, dGamma: Buf, dBeta: Buf, rows: number, cols: number): void;
+  /** losses[r] = lse[r] - logits[r, labels[r]], 0 where labels[r] = ignoreIndex; lse[r] = log sum exp. */
+  crossEntropy(logits: Buf, labels: Buf, losses: Buf, lse: Buf, rows: number, cols: number, ignoreIndex: number): void;
+  /** dLogits[r, c] = dLosses[r] * (exp(logits[r, c] - lse[r]) - [c = labels[r]]), 0 in ignored rows. */
+  crossEntropyGrad(logits: Buf, labels: Buf, lse: Buf, dLosses: Buf, dLogits: Buf, rows: number, cols: number, ignoreIndex: number): void;
+  /** y[r, :] = table[ids[r], :]. */
+  gather(table: Buf, ids: Buf, y: Buf, rows: number, width: number): void;
+  /** dTable[ids[r], :] += dY[r, :], in rising order of r: no update is lost and the sum is deterministic. */
+  scatterAdd(ids: Buf, dY: Buf, dTable: Buf, rows: number, width: number, tableRows: number): void;
+  /** y = x / (1 - rate) where kept, else 0 (`core/random.ts`, `randomRow`); its own gradient kernel. */
+  dropout(x: Buf, y: Buf, rows: number, cols: number, rate: number, key: RandomKey): void;
+  /** y = softmax(scale q k^T + keyBias) v per sequence and head; lse [rows, heads] is kept for the gradient. */
+  attention(call: AttentionCall, y: Buf, lse: Buf): void;
+  /** Probabilities are computed again from lse, so none of [seq, seq] size is ever stored. */
+  attentionGrad(call: AttentionCall, y: Buf, lse: Buf, dY: Buf, dQ: Buf, dK: Buf, dV: Buf): void;
+  /** out[0] = sum of x[i]^2. */
+  sumSquares(x: Buf, out: Buf): void;
+  adamw(call: AdamWCall): void;
+}
+
+/**
+ * A place where tensors live and kernels run. Kernel calls enqueue and return at once; `read` waits for them.
+ * Freed memory may be handed out again at once: kernels run in the order of the calls.
+ */
+export interface Backend {
+  readonly name: string;
+  /** What really executes, for people and for benchmark reports: "avx512, 2 threads". */
+  readonly runsOn: string;
+  /** Element type of float tensors when the user names none. */
+  readonly float: FloatDType;
+  readonly kernels: Kernels;
+  /** Bytes in buffers that have not been freed. */
+  readonly liveBytes: number;
+  /** The most `liveBytes` has been. */
+  readonly peakBytes: number;
+  /** Uninitialised memory. @throws {BackendError} out of memory; {DtypeError} a type this backend has not */
+  alloc(length: number, dtype: DType): Buf;
+  upload(data: TypedData): Buf;
+  /** Replaces a buffer's content, after all kernels enqueued so far. */
+  write(buf: Buf, data: TypedData): void;
+  read(buf: Buf): Promise<TypedData>;
+  /** A window of a buffer. It keeps the memory alive and is freed like any buffer. */
+  view(buf: Buf, offset: number, length: number): Buf;
+  /** Called by scope and tape alone. @throws {BackendError} when already freed */
+  free(buf: Buf): void;
+  /** Waits until all enqueued kernels have run. */
+  flush(): Promise<void>;
+}
