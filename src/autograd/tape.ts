@@ -1,0 +1,147 @@
+import type { Backend } from '../backend/backend.js';
+import { ShapeError } from '../core/errors.js';
+import { numel } from '../core/shape.js';
+import type { Arg, BackwardCtx, GradOp, Op } from '../ops/op.js';
+import { allocate, execute, noGrad } from './apply.js';
+import type { TapeNode, Value } from './value.js';
+
+/** A gradient on its way. `exclusive`: nobody else reads this memory, so a sum may be taken in place. */
+interface Gradient {
+  readonly arg: Arg;
+  readonly exclusive: boolean;
+}
+
+/**
+ * Walks back from a scalar and adds to `grad` of every leaf that requires one (reverse mode, Linnainmaa 1976).
+ * Activations are freed as soon as their last reader is done, unless they were kept.
+ * @param loss one element, with a history
+ * @param options.retainGraph keeps history and activations for a second walk
+ * @throws {ShapeError} when `loss` is not one element or has no history
+ */
+export function backward(loss: Value, options: { retainGraph?: boolean } = {}): void {
+  if (numel(loss.shape) !== 1) throw new ShapeError('backward', 'starts from one number, a loss', [loss.shape]);
+  if (loss.node === null) {
+    throw new ShapeError('backward', 'this tensor has no history: nothing it was made from requires a gradient, or it was walked back before');
+  }
+  const { backend } = loss;
+  const pending = new Map<Value, Gradient>();
+  const seed = allocate(backend, loss.shape, loss.dtype);
+  backend.kernels.fill(seed.buf, 1);
+  pending.set(loss, { arg: seed, exclusive: true });
+  noGrad(() => {
+    for (const value of recordedBefore(loss)) {
+      const gradient = pending.get(value);
+      if (gradient !== undefined) {
+        pending.delete(value);
+        stepBack(value, gradient, pending);
+      }
+      if (!options.retainGraph) release(value, value === loss);
+    }
+  });
+}
+
+/** All values with a history that lead to `root`, the last made first; an explicit stack, so depth has no limit. */
+function recordedBefore(root: Value): Value[] {
+  const seen = new Set<Value>([root]);
+  const stack = [root];
+  const found: Value[] = [];
+  for (let value = stack.pop(); value !== undefined; value = stack.pop()) {
+    found.push(value);
+    for (const input of (value.node as TapeNode).inputs) {
+      if (input.node === null || seen.has(input)) continue;
+      seen.add(input);
+      stack.push(input);
+    }
+  }
+  return found.sort((a, b) => (b.node as TapeNode).id - (a.node as TapeNode).id);
+}
+
+/** Turns the gradient of one result into gradients of its inputs. */
+function stepBack(value: Value, gradient: Gradient, pending: Map<Value, Gradient>): void {
+  const { backend } = value;
+  const node = value.node as TapeNode;
+  const made = new Map<Arg, boolean>(); // what this step allocated, and whether its memory is its own
+  const results = differentiate(value, node, gradient.arg, made);
+  node.inputs.forEach((input, i) => {
+    const result = results[i];
+    if (!input.requiresGrad || result === null || result === undefined) return;
+    const usedOnce = results.indexOf(result) === results.lastIndexOf(result);
+    const exclusive = usedOnce && made.get(result) === true;
+    if (exclusive) made.delete(result);
+    const arg = exclusive ? result : { ...result, buf: backend.view(result.buf, 0, result.buf.length) };
+    deliver(input, { arg, exclusive }, pending);
+  });
+  for (const arg of made.keys()) backend.free(arg.buf);
+  if (value.retainsGrad) setGrad(value, gradient);
+  else backend.free(gradient.arg.buf);
+}
+
+function differentiate(value: Value, node: TapeNode, dOut: Arg, made: Map<Arg, boolean>): readonly (Arg | null)[] {
+  const { backend } = value;
+  const ctx: BackwardCtx<object> = {
+    inputs: node.inputs,
+    out: value,
+    aux: node.aux,
+    attrs: node.attrs,
+    dOut,
+    needs: (i) => node.inputs[i]?.requiresGrad ?? false,
+    run<A extends object>(op: Op<A>, inputs: readonly Arg[], attrs: A): Arg {
+      const { out, aux, shared } = execute(backend, op, inputs, attrs);
+      for (const arg of aux) backend.free(arg.buf);
+      made.set(out, !shared);
+      return out;
+    },
+    runGrad<A extends object>(op: GradOp<A>, inputs: readonly Arg[], attrs: A): readonly Arg[] {
+      const shapes = op.shapes(inputs.map((input) => input.shape), attrs);
+      const outs = shapes.map((shape) => allocate(backend, shape, dOut.dtype));
+      op.forward(backend, inputs, outs, attrs);
+      for (const out of outs) made.set(out, true);
+      return outs;
+    },
+  };
+  return (node.op.backward as (c: BackwardCtx<object>) => readonly (Arg | null)[])(ctx);
+}
+
+/** Adds a gradient to what has reached `input` so far. */
+function deliver(input: Value, gradient: Gradient, pending: Map<Value, Gradient>): void {
+  if (input.node === null) setGrad(input, gradient);
+  else {
+    const earlier = pending.get(input);
+    pending.set(input, earlier === undefined ? gradient : sum(input.backend, earlier, gradient));
+  }
+}
+
+/** Leaves a gradient in `grad`, where it outlives the walk. */
+function setGrad(value: Value, gradient: Gradient): void {
+  const { backend } = value;
+  if (value.grad !== null) {
+    backend.kernels.accumulate(gradient.arg.buf, value.grad.buf);
+    backend.free(gradient.arg.buf);
+    return;
+  }
+  const own = gradient.exclusive ? gradient.arg : copyOf(backend, gradient.arg);
+  if (!gradient.exclusive) backend.free(gradient.arg.buf);
+  value.grad = value.wrap(own.buf, value.shape).keep();
+}
+
+function sum(backend: Backend, a: Gradient, b: Gradient): Gradient {
+  const [into, from] = a.exclusive ? [a, b] : b.exclusive ? [b, a] : [{ arg: copyOf(backend, a.arg), exclusive: true }, b];
+  backend.kernels.accumulate(from.arg.buf, into.arg.buf);
+  backend.free(from.arg.buf);
+  if (!a.exclusive && !b.exclusive) backend.free(a.arg.buf);
+  return into;
+}
+
+function copyOf(backend: Backend, arg: Arg): Arg {
+  const copy = allocate(backend, arg.shape, arg.dtype);
+  const length = numel(arg.shape);
+  backend.kernels.copy(arg.buf, copy.buf, [length], { offset: 0, strides: [1] }, { offset: 0, strides: [1] });
+  return copy;
+}
+
+/** Forgets the history of a value that has been walked over, and frees its memory unless someone keeps it. */
+function release(value: Value, isLoss: boolean): void {
+  if (!isLoss && !value.kept) value.dispose();
+  for (const aux of value.node?.aux ?? []) value.backend.free(aux.buf);
+  value.node = null;
+}

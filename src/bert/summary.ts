@@ -1,0 +1,29 @@
+import type { BertForPreTraining } from './pretraining.js';
+
+/** Parameters of one part of a model. */
+export interface PartSummary {
+  readonly part: string;
+  readonly parameters: number;
+  readonly share: number;
+}
+
+const PARTS: readonly (readonly [part: string, prefix: string])[] = [
+  ['word embeddings (tied to the decoder)', 'bert.embeddings.word.'],
+  ['position and segment embeddings, LayerNorm', 'bert.embeddings.'],
+  ['attention', '.attention.'],
+  ['feed-forward', '.feedForward.'],
+  ['pooler', 'bert.pooler.'],
+  ['masked-word head', 'mlm.'],
+  ['sentence head', 'sentence.'],
+];
+
+/** Counts parameters by part; each parameter belongs to the first part whose name it holds. */
+export function summarize(model: BertForPreTraining): PartSummary[] {
+  const total = model.parameterCount();
+  const counts = new Map<string, number>(PARTS.map(([part]) => [part, 0]));
+  for (const [name, parameter] of model.namedParameters()) {
+    const [part] = PARTS.find(([, prefix]) => name.includes(prefix)) as (typeof PARTS)[number];
+    counts.set(part, (counts.get(part) as number) + parameter.size);
+  }
+  return [...counts].map(([part, parameters]) => ({ part, parameters, share: parameters / total }));
+}
