@@ -13,7 +13,11 @@ describe('requiredParts', () => {
   });
 });
 
-describeIf(true, 'js', 'never')('describeIf', () => {
+describeIf(
+  true,
+  'js',
+  'never',
+)('describeIf', () => {
   test('runs what is there', () => {
     expect(true).toBe(true);
   });
