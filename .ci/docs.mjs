@@ -1,0 +1,85 @@
+// The documents name what is there: relative links, paths in backticks, npm scripts, bertgrad commands and their
+// options. README.md and README.zh.md have the same headings and code blocks.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
+const documents = execFileSync('git', ['ls-files', '*.md'], { encoding: 'utf8' }).split('\n').filter(existsSync);
+const problems = [];
+let checked = 0;
+
+/** Counts one thing looked at, and notes it when it is wrong. */
+function expect(ok, document, problem) {
+  checked++;
+  if (!ok) problems.push(`${document}: ${problem}`);
+}
+
+const helpTexts = new Map();
+/** The help text of a command, '' where there is none. */
+function helpOf(command) {
+  if (!helpTexts.has(command)) {
+    const { status, stdout } = spawnSync(process.execPath, ['dist/cli/main.js', ...command.split(' '), '--help'], {
+      encoding: 'utf8',
+    });
+    helpTexts.set(command, status === 0 ? stdout : '');
+  }
+  return helpTexts.get(command);
+}
+
+function checkLinks(document, text) {
+  for (const [, target] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+    if (/^(https?:|mailto:|#)/.test(target)) continue;
+    const path = join(dirname(document), target.replace(/#.*/, ''));
+    expect(existsSync(path), document, `link to ${target}, which is not there`);
+  }
+}
+
+function checkPaths(document, text) {
+  const pattern = /`((?:src|native|docs|test|\.ci|scripts|examples|bench)\/[\w./-]*)(?::\d+)?`/g;
+  for (const [, path] of text.matchAll(pattern)) {
+    if (/NNN|\bname\b|\.\.\./.test(path)) continue; // a pattern, not a path
+    expect(existsSync(path), document, `names ${path}, which is not there`);
+  }
+}
+
+/** Command lines inside backticks or code blocks; a trailing backslash continues a line. */
+function commandLines(text) {
+  const code = [...text.matchAll(/```[a-z]*\n([\s\S]*?)```|`([^`\n]+)`/g)].map((match) => match[1] ?? match[2]);
+  return code.flatMap((block) => block.replace(/\\\n\s*/g, ' ').split('\n'));
+}
+
+function checkCommands(document, text) {
+  for (const line of commandLines(text)) {
+    const script = line.match(/^\s*npm run ([\w:-]+)/)?.[1];
+    if (script !== undefined) expect(script in scripts, document, `npm run ${script} is no script`);
+    const [, command, rest] = line.match(/^\s*(?:npx )?bertgrad ([a-z][\w-]*)(.*)/) ?? [];
+    if (command === undefined) continue;
+    expect(helpOf(command) !== '', document, `bertgrad ${command} is no command`);
+    for (const [option] of rest.replace(/#.*/, '').matchAll(/(?<=\s)--[a-z][\w-]*/g)) {
+      expect(helpOf(command).includes(option), document, `bertgrad ${command} has no option ${option}`);
+    }
+  }
+}
+
+/** Headings by level, and code blocks without their comments: what two languages must share. */
+const skeleton = (text) => [
+  ...[...text.matchAll(/^(#+) /gm)].map((match) => match[1]),
+  ...[...text.matchAll(/```[\s\S]*?```/g)].map(([block]) =>
+    block.replace(/(#|\/\/).*$/gm, '').replace(/[ \t]+$/gm, ''),
+  ),
+];
+
+for (const document of documents) {
+  const text = readFileSync(document, 'utf8');
+  checkLinks(document, text);
+  checkPaths(document, text);
+  checkCommands(document, text);
+}
+const [english, chinese] = ['README.md', 'README.zh.md'].map((name) => readFileSync(name, 'utf8'));
+const same = JSON.stringify(skeleton(english)) === JSON.stringify(skeleton(chinese));
+expect(same, 'README.zh.md', 'headings or code blocks differ from README.md');
+
+for (const problem of problems) console.log(problem);
+console.log(`documents: ${documents.length}, ${checked} references, ${problems.length} problems`);
+process.exit(problems.length > 0 ? 1 : 0);
