@@ -1,0 +1,111 @@
+import { styleText } from 'node:util';
+import Table from 'cli-table3';
+
+export type Style = Parameters<typeof styleText>[0];
+
+/** Whether colours and redrawing make sense there: a terminal, and nobody asked for plain text (no-color.org). */
+export function isLive(stream: { readonly isTTY?: boolean }, env = process.env): boolean {
+  return stream.isTTY === true && env.TERM !== 'dumb' && !env.CI;
+}
+export function hasColor(stream: { readonly isTTY?: boolean }, env = process.env): boolean {
+  return stream.isTTY === true && env.TERM !== 'dumb' && !env.NO_COLOR;
+}
+
+/** A painter that leaves text alone where there is no colour. */
+export type Paint = (style: Style, text: string) => string;
+export const painter =
+  (color: boolean): Paint =>
+  (style, text) =>
+    color ? styleText(style, text) : text;
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape sequences of colours
+const ESCAPES = /(\u001b\[[\d;]*[A-Za-z])/g;
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
+const NO_WIDTH = /[\p{Mn}\p{Me}\p{Cf}]/u;
+
+/** Columns of one character in a terminal: 2 for East Asian wide ones (Unicode Annex 11), 0 for combining marks. */
+const columnsOf = (c: string): number => (WIDE.test(c) ? 2 : NO_WIDTH.test(c) ? 0 : 1);
+
+/** Columns that a text takes in a terminal; colours take none. */
+export function width(text: string): number {
+  let columns = 0;
+  for (const c of text.replace(ESCAPES, '')) columns += columnsOf(c);
+  return columns;
+}
+
+/** Fills up with blanks to `columns`, on the left for numbers. */
+export function pad(text: string, columns: number, side: 'left' | 'right' = 'right'): string {
+  const blanks = ' '.repeat(Math.max(0, columns - width(text)));
+  return side === 'left' ? blanks + text : text + blanks;
+}
+
+/** Cuts to at most `columns`, with an ellipsis; colours are kept and closed. */
+export function fit(text: string, columns: number): string {
+  if (width(text) <= columns) return text;
+  let used = 0;
+  let out = '';
+  for (const part of text.split(ESCAPES)) {
+    if (part.startsWith('\u001b')) out += part;
+    else {
+      for (const c of part) {
+        used += columnsOf(c);
+        if (used < columns) out += c;
+        else if (used - columnsOf(c) < columns) out += '…';
+      }
+    }
+  }
+  return out;
+}
+
+const SCALES: readonly (readonly [from: number, suffix: string])[] = [
+  [1e12, 'T'],
+  [1e9, 'G'],
+  [1e6, 'M'],
+  [1e3, 'k'],
+];
+
+/** 999, 1.2k, 11.3M. */
+export function count(n: number): string {
+  const [from, suffix] = SCALES.find(([least]) => Math.abs(n) >= least * 0.9995) ?? [1, ''];
+  const scaled = n / from;
+  return suffix === '' && Number.isInteger(n) ? `${n}` : `${scaled.toFixed(scaled < 99.95 ? 1 : 0)}${suffix}`;
+}
+
+/** 512 B, 4.3 GB; powers of 1000, as disks and `ls --si` count. */
+export const bytes = (n: number): string => count(n).replace(/([kMGT]?)$/, ' $1B');
+
+/** 0:42, 04:15, 1:02:03. */
+export function time(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '--:--';
+  const s = Math.max(0, Math.round(seconds));
+  const two = (n: number): string => `${n}`.padStart(2, '0');
+  const clock = `${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
+  return s >= 3600 ? `${Math.floor(s / 3600)}:${clock}` : clock;
+}
+
+/** A share as `.512`, 1 as `1.00`: three places that do not move. */
+export const share = (x: number): string => (Number.isNaN(x) ? ' NaN' : x >= 0.9995 ? '1.00' : x.toFixed(3).slice(1));
+export const percent = (x: number): string => `${(100 * x).toFixed(x < 0.0995 ? 1 : 0)} %`;
+
+const BLOCKS = '▁▂▃▄▅▆▇█';
+
+/** Values as little columns, the last ones when there are more than `columns`. */
+export function sparkline(values: readonly number[], columns = 8): string {
+  const shown = values.slice(-columns).filter(Number.isFinite);
+  const low = Math.min(...shown);
+  const range = Math.max(...shown) - low;
+  return shown.map((v) => BLOCKS[range === 0 ? 3 : Math.round(((v - low) / range) * 7)]).join('');
+}
+
+/** Rows under a heading, with lines; Chinese lines up. */
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  right: readonly number[] = [],
+): string {
+  const colAligns = head.map((_, i) => (right.includes(i) ? 'right' : 'left') as 'right' | 'left');
+  const made = new Table({ head: [...head], colAligns, style: { head: [], border: [], compact: true } });
+  made.push(...rows.map((row) => [...row]));
+  return made.toString();
+}

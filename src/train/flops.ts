@@ -1,0 +1,50 @@
+import type { BertConfig } from '../bert/config.js';
+
+/** What one step computes on: sizes of a batch as it reaches the model. */
+export interface StepShape {
+  /** Tokens of each sequence; padding does not count, for sequences are packed end to end. */
+  readonly lengths: ArrayLike<number>;
+  /** Masked tokens, the only places that reach the vocabulary. */
+  readonly masked: number;
+}
+
+/** A batch of equal sequences, for estimates. */
+export function fullShape(batch: number, seq: number, maskedPerSequence: number): StepShape {
+  return { lengths: new Int32Array(batch).fill(seq), masked: batch * maskedPerSequence };
+}
+
+function sum(values: ArrayLike<number>, of: (x: number) => number): number {
+  let total = 0;
+  for (let i = 0; i < values.length; i++) total += of(values[i] as number);
+  return total;
+}
+
+export const tokensOf = (shape: StepShape): number => sum(shape.lengths, (n) => n);
+
+/**
+ * Floating point operations of one training step's products, a multiply and an add counting as two. Backward costs
+ * twice the forward pass: 3 x [rows L (8 H^2 + 4 H I) + L 4 H sum(len^2) + 2 masked (H^2 + H V) + 2 B (H^2 + 2 H)].
+ * For I = 4 H and sequences of one length S the bracket begins rows L (24 H^2 + 4 S H).
+ *
+ * 6 x parameters x tokens (Kaplan et al. 2020, arXiv:2001.08361, sec. 2.1) would count the vocabulary at every place,
+ * though only masked ones reach it, and leave out attention: for tiny models it says more than twice as much.
+ */
+export function flopsPerStep(config: BertConfig, shape: StepShape): number {
+  const { hiddenSize: h, intermediateSize: i, numHiddenLayers: layers, vocabSize: v } = config;
+  const linear = tokensOf(shape) * (8 * h * h + 4 * h * i); // query, key, value, output; feed-forward in and out
+  const attention = 4 * h * sum(shape.lengths, (n) => n * n); // q k^T and probabilities x v
+  const vocabulary = 2 * shape.masked * (h * h + h * v); // transform and decoder
+  const sentences = 2 * shape.lengths.length * (h * h + 2 * h); // pooler and classifier
+  return 3 * (layers * (linear + attention) + vocabulary + sentences);
+}
+
+/** Parameters of the model with both heads; the decoder shares the word table. */
+export function parameterCount(config: BertConfig): number {
+  const { hiddenSize: h, intermediateSize: i, vocabSize: v } = config;
+  const embeddings = (v + config.maxPositionEmbeddings + config.typeVocabSize) * h + 2 * h;
+  const attention = 4 * (h * h + h) + 2 * h;
+  const feedForward = 2 * h * i + i + h + 2 * h;
+  const mlm = h * h + h + 2 * h + v;
+  const sentence = 2 * h + 2;
+  return embeddings + config.numHiddenLayers * (attention + feedForward) + (h * h + h) + mlm + sentence;
+}
