@@ -41,7 +41,7 @@ export function pad(text: string, columns: number, side: 'left' | 'right' = 'rig
 }
 
 /** Cuts to at most `columns`, with an ellipsis; colours are kept and closed. */
-export function fit(text: string, columns: number): string {
+export function clip(text: string, columns: number): string {
   if (width(text) <= columns) return text;
   let used = 0;
   let out = '';
@@ -58,6 +58,17 @@ export function fit(text: string, columns: number): string {
   return out;
 }
 
+/** Breaks at blanks into lines of at most `columns`, all but the first indented; a longer word stays whole. */
+export function wrap(text: string, columns: number, indent: number): string {
+  const lines = [''];
+  for (const word of text.split(/(?<=\S)(?= )/)) {
+    const line = lines.at(-1) as string;
+    if (width(line) + width(word) <= columns || line.trim() === '') lines[lines.length - 1] = line + word;
+    else lines.push(' '.repeat(indent) + word.trimStart());
+  }
+  return lines.join('\n');
+}
+
 const SCALES: readonly (readonly [from: number, suffix: string])[] = [
   [1e12, 'T'],
   [1e9, 'G'],
@@ -72,8 +83,9 @@ export function count(n: number): string {
   return suffix === '' && Number.isInteger(n) ? `${n}` : `${scaled.toFixed(scaled < 99.95 ? 1 : 0)}${suffix}`;
 }
 
-/** 512 B, 4.3 GB; powers of 1000, as disks and `ls --si` count. */
-export const bytes = (n: number): string => count(n).replace(/([kMGT]?)$/, ' $1B');
+/** 26.3 GFLOP, 512 B, 4.3 GB; powers of 1000, as disks and `ls --si` count. */
+export const unit = (n: number, name: string): string => count(n).replace(/([kMGT]?)$/, ` $1${name}`);
+export const bytes = (n: number): string => unit(n, 'B');
 
 /** 0:42, 04:15, 1:02:03. */
 export function time(seconds: number): string {

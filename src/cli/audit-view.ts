@@ -1,0 +1,129 @@
+import type { EvalMetrics, FillSample, Floors, RunEnd, RunStart } from '../train/events.js';
+import { printable } from './errors.js';
+import { type Point, plot } from './plot.js';
+import { bytes, count, pad, percent, share, table, time, unit } from './ui.js';
+
+/** Columns before the text of a line. */
+export const INDENT = 14;
+const line = (label: string, text: string): string => `  ${pad(label, INDENT - 2)}${text}`;
+const nats = (x: number): string => x.toFixed(2);
+
+function dataLine({ data }: RunStart): string {
+  const held = `${count(data.documents)} documents and ${count(data.heldOutDocuments)} held out`;
+  const unknown = `[UNK] ${percent(data.unkShare)}, repeated lines ${percent(data.duplicateLineShare)}`;
+  return `${held}, ${count(data.sentences)} sentences, ${count(data.tokens)} tokens; ${unknown}`;
+}
+
+function stepLine(start: RunStart): string {
+  const passes = (start.totalSteps * start.tokensPerStep) / start.data.tokens;
+  const work = `${count(start.tokensPerStep)} tokens, ${unit(start.flopsPerStep, 'FLOP')}`;
+  const all = `${count(start.totalSteps)} steps see the data ${passes < 10 ? passes.toFixed(1) : passes.toFixed(0)} times`;
+  return `${start.batch} sequences of at most ${start.maxSeq}: ${work}; ${all}`;
+}
+
+function lossLine(start: RunStart): string {
+  const at = `${start.lossPositions} of ${start.positions} positions`;
+  const padding = `padding ${percent(start.data.paddingShare)}, not computed`;
+  const pairs = start.sentenceTask === 'none' ? '' : `; ${percent(start.data.label1Share)} of the pairs have label 1`;
+  return `at ${at}, all picked; ${padding}${pairs}`;
+}
+
+const floorsLine = ({ uniform, unigram, bigram }: Floors): string =>
+  `${nats(uniform)} at first (ln V: knows nothing), ${nats(unigram)} by word frequencies (unigram), ${nats(bigram)} by the word before (bigram)`;
+
+/** What a run is about to do, checked by eye before the first step. */
+export function auditLines(start: RunStart): string[] {
+  const peak = start.peakGflops === null ? 'peak not measured' : `peak ${start.peakGflops.toFixed(0)} GFLOP/s measured`;
+  const parts = start.parts.map(({ part, parameters, share: s }) =>
+    line('', `${pad(count(parameters), 7, 'left')} ${pad(percent(s), 6, 'left')}  ${part}`),
+  );
+  const total = start.memory.reduce((sum, m) => sum + m.bytes, 0);
+  const owners = start.memory.map(({ owner, bytes: b }) => `${owner} ${bytes(b)}`).join(', ');
+  return [
+    `${printable(start.folder)}${start.resumedFrom === null ? '' : `, going on from step ${start.resumedFrom}`}`,
+    line('runs on', `${start.backend}; ${peak}`),
+    line('data', dataLine(start)),
+    line('parameters', `${count(start.parameters)}, vocabulary of ${start.vocabSize}`),
+    ...parts,
+    line('step', stepLine(start)),
+    line('memory', `about ${bytes(total)}: ${owners}`),
+    line('loss', lossLine(start)),
+    line('in nats', floorsLine(start.floors)),
+    ...start.rows.map((row, i) => line(i === 0 ? 'rows' : '', printable(row))),
+  ];
+}
+
+/** The loss against its floors, as a picture in text. */
+export function lossPlot(
+  points: readonly Point[],
+  { uniform, unigram, bigram }: Floors,
+  columns: number,
+  rows: number,
+): string {
+  const highest = points.reduce((most, p) => Math.max(most, p.y), 0);
+  const levels = [
+    { name: 'ln V', y: uniform },
+    { name: 'unigram', y: unigram },
+    { name: 'bigram', y: bigram },
+  ];
+  // A run that goes on from a checkpoint begins far below ln V; the line would only press the curve flat.
+  return plot(
+    points,
+    levels.filter((l) => l.name !== 'ln V' || highest > unigram),
+    { columns, rows, xLabel: 'steps' },
+  );
+}
+
+/** `饭 .61  面 .12  鱼 .09` */
+export const guesses = (sample: FillSample, most = 3): string =>
+  sample.predictions
+    .slice(0, most)
+    .map(({ token, probability }) => `${token} ${share(probability).slice(0, 3)}`)
+    .join('  ');
+
+/** The same sentences at the beginning and at the end. */
+export function beforeAndAfter(before: readonly FillSample[], after: readonly FillSample[]): string {
+  const first = new Map(before.map((sample) => [sample.text, sample]));
+  const rows = after.map((sample) => {
+    const old = first.get(sample.text);
+    return [sample.text, old === undefined ? '' : guesses(old), guesses(sample)];
+  });
+  const [from, to] = [before[0]?.step ?? 0, after[0]?.step ?? 0];
+  return table(['', `step ${from}`, `step ${to}`], rows);
+}
+
+function evalLines(e: EvalMetrics, { floors, sentenceTask }: RunStart): string[] {
+  const under = floors.unigram - e.eval_masked_lm_loss;
+  const against = `${nats(Math.abs(under))} nats ${under > 0 ? 'below' : 'above'} the unigram line ${nats(floors.unigram)}, bigram ${nats(floors.bigram)}`;
+  const words = `loss ${nats(e.eval_masked_lm_loss)}, ${against}; accuracy ${share(e.eval_masked_lm_accuracy)}, always the most frequent token: ${share(floors.mostFrequentShare)}`;
+  const pairs = `loss ${nats(e.eval_next_sentence_loss)}, guessing ${nats(Math.LN2)}; accuracy ${share(e.eval_next_sentence_accuracy)}`;
+  const name = sentenceTask.toUpperCase();
+  return [
+    line('held out', `masked words: ${words}`),
+    ...(sentenceTask === 'none' ? [] : [line('', `${name}: ${pairs}`)]),
+  ];
+}
+
+/** For a shell: unchanged where no character means anything to it. */
+const quoted = (text: string): string => (/^[\w./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+
+function nextLines(end: RunEnd, start: RunStart, text: string): string[] {
+  const folder = quoted(start.folder);
+  const resume = line('go on', `bertgrad pretrain --resume ${folder}`);
+  const ask = line('ask it', `bertgrad fill-mask ${folder} ${quoted(text)}`);
+  return end.reason === 'done' ? [ask] : [resume, ask];
+}
+
+const REASONS = { done: 'done', signal: 'stopped by a signal', 'max-time': 'stopped by --max-time' };
+
+/** How a run ended, and what to do with what it left. */
+export function endLines(end: RunEnd, start: RunStart, tokens: number, probe: string): string[] {
+  const head = `${REASONS[end.reason]}: step ${end.step} of ${start.totalSteps}, ${count(tokens)} tokens, ${time(end.seconds)}`;
+  return [
+    head,
+    ...(end.lastEval === null ? [] : evalLines(end.lastEval, start)),
+    ...(end.checkpoint === null ? [] : [line('checkpoint', end.checkpoint)]),
+    ...(end.report === null ? [] : [line('report', end.report)]),
+    ...nextLines(end, start, probe),
+  ];
+}
