@@ -8,6 +8,7 @@ import type {
   RunStart,
   StepMetrics,
 } from '../train/events.js';
+import { short } from '../train/remarks.js';
 import { auditLines, beforeAndAfter, endLines, guesses, INDENT, lossPlot } from './audit-view.js';
 import { printable } from './errors.js';
 import type { Point } from './plot.js';
@@ -57,7 +58,6 @@ const MOST_POINTS = 600;
 
 const STYLES: Readonly<Record<Remark['severity'], Style>> = { info: 'cyan', warning: 'yellow', error: 'red' };
 const nats = (x: number): string => x.toFixed(3);
-const short = (x: number): string => (x === 0 ? '0' : x.toPrecision(2));
 
 /** Running means with a half-life of some steps; the first values are not pulled towards 0. */
 class Smoothed {

@@ -1,5 +1,11 @@
 import type { Remark } from './events.js';
 
+/** Two significant digits: 0.84, 12, 2e-3, 7.7e-4. */
+export function short(x: number): string {
+  const rounded = Number(x.toPrecision(2));
+  return x !== 0 && Math.abs(x) < 0.01 ? rounded.toExponential() : `${rounded}`;
+}
+
 /** Collects remarks: a condition is named when it comes up, and again only after it had gone. */
 export class Remarks {
   private readonly active = new Set<string>();

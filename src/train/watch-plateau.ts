@@ -1,5 +1,5 @@
 import type { RunStart } from './events.js';
-import type { Remarks } from './remarks.js';
+import { type Remarks, short } from './remarks.js';
 import type { WatchSettings } from './watch-data.js';
 
 /** Steps without progress, after warm-up, that make a plateau. */
@@ -12,7 +12,6 @@ const ON_LINE = 0.1;
 const KEPT = 0.1;
 
 const nats = (x: number): string => x.toFixed(2);
-const number = (x: number): string => `${Number(x.toPrecision(2))}`;
 
 /**
  * A rate that leaves the plateau at this width. 2e-3 does at 128, where 1e-4 never did (own trials); wider models
@@ -23,9 +22,9 @@ const rateFor = (hiddenSize: number): number => Number(Math.min(4e-3, (2e-3 * 12
 /** What to do about a loss that does not fall. */
 export function rateAdvice({ hiddenSize, peakLr }: WatchSettings): string {
   const good = rateFor(hiddenSize);
-  const here = `--lr ${number(peakLr)}`;
-  if (peakLr < 0.7 * good) return `${here} is low for width ${hiddenSize}: try --lr ${number(good)}`;
-  if (peakLr > 3 * good) return `${here} is high for width ${hiddenSize}: try --lr ${number(good)}`;
+  const here = `--lr ${short(peakLr)}`;
+  if (peakLr < 0.7 * good) return `${here} is low for width ${hiddenSize}: try --lr ${short(good)}`;
+  if (peakLr > 3 * good) return `${here} is high for width ${hiddenSize}: try --lr ${short(good)}`;
   return `${here} suits width ${hiddenSize}: train longer, with larger batches or on more text`;
 }
 

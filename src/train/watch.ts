@@ -1,5 +1,5 @@
 import type { EvalMetrics, FillSample, Remark, RunStart, StepMetrics } from './events.js';
-import { Remarks } from './remarks.js';
+import { Remarks, short } from './remarks.js';
 import { type WatchSettings, watchData } from './watch-data.js';
 import { PlateauWatch, rateAdvice } from './watch-plateau.js';
 
@@ -14,7 +14,6 @@ const mean = (values: readonly number[]): number => values.reduce((sum, v) => su
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 const nats = (x: number): string => x.toFixed(2);
-const number = (x: number): string => `${Number(x.toPrecision(2))}`;
 
 function deviation(values: readonly number[]): number {
   const centre = mean(values);
@@ -46,7 +45,7 @@ export class TrainingDoctor {
 
   step(metrics: StepMetrics): Remark[] {
     const finite = Number.isFinite(metrics.loss) && Number.isFinite(metrics.grad_norm);
-    const broken = `loss ${metrics.loss}, gradient norm ${metrics.grad_norm}: the step is skipped; if it comes again, lower --lr (now ${number(metrics.lr)}) or lengthen the warm-up`;
+    const broken = `loss ${metrics.loss}, gradient norm ${metrics.grad_norm}: the step is skipped; if it comes again, lower --lr (now ${short(metrics.lr)}) or lengthen the warm-up`;
     this.remarks.when(metrics.step, 'non-finite', 'error', !finite && broken);
     if (!finite) return this.remarks.take();
     this.lookForSpike(metrics);
@@ -100,7 +99,8 @@ export class TrainingDoctor {
     const name = sentenceTask.toUpperCase();
     const here = `${name} accuracy ${accuracy.toFixed(3)} in the last ${WINDOW} steps, ${chance.toFixed(2)} by guessing`;
     this.remarks.once(step, 'nsp-at-chance', 'info', atChance && !late && `${here}: normal early in a run`);
-    const advice = 'check the decoded rows: does sentence B fit label 0 only? longer --max-seq or larger --lr may help';
+    const advice =
+      'look at the decoded rows: are sentences A and B told apart, and are both labels there? A larger --lr may help';
     this.remarks.when(step, 'nsp-at-chance-late', 'warning', atChance && late && `${here}; ${advice}`);
     const why =
       sentenceTask === 'nsp'
@@ -132,7 +132,7 @@ export class TrainingDoctor {
     const losses = recent.map((m) => m.loss);
     const since = `over the last ${recent.length} steps`;
     const noRate = recent.every((m) => m.lr === 0) && `the learning rate is 0 ${since}: look at --lr and --warmup`;
-    const flat = `the gradient norm is ${number(grad_norm)} ${since}: the loss does not depend on the weights; start again with a lower --lr`;
+    const flat = `the gradient norm is ${short(grad_norm)} ${since}: the loss does not depend on the weights; start again with a lower --lr`;
     const noGradient = recent.every((m) => m.grad_norm < 1e-7) && flat;
     const same = `the loss is ${nats(loss)}, unchanged to 1e-6 ${since}: the weights do not move; raise --lr`;
     const still = Math.max(...losses) - Math.min(...losses) < 1e-6 && same;
@@ -145,7 +145,7 @@ export class TrainingDoctor {
     const norm = median(this.steps.map((m) => m.grad_norm));
     const losses = this.steps.map((m) => m.loss);
     const spike = grad_norm > 10 * norm && loss > mean(losses) + 6 * Math.max(deviation(losses), 1e-3);
-    const text = `a spike: gradient norm ${number(grad_norm)} (usually ${number(norm)}), loss ${nats(loss)} (usually ${nats(mean(losses))}); one is harmless, several ask for a lower --lr`;
+    const text = `a spike: gradient norm ${short(grad_norm)} (usually ${short(norm)}), loss ${nats(loss)} (usually ${nats(mean(losses))}); one is harmless, several ask for a lower --lr`;
     this.remarks.when(step, 'gradient-spike', 'warning', spike && text);
   }
 

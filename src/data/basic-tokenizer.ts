@@ -1,0 +1,215 @@
+import { CJK, type CharTable, charTable, DECOMPOSES, type Dialect, DROP, MARK, PUNCT, SPACE } from './unicode.js';
+
+/** How text is cleaned and cut into words before WordPiece. */
+export interface BasicOptions {
+  readonly lowercase: boolean;
+  /** Remove accents (NFD, then drop Mn). Default: as `lowercase`, which is what an unset `strip_accents` means. */
+  readonly stripAccents?: boolean;
+  /** Set CJK ideographs apart. Default true. */
+  readonly tokenizeChineseChars?: boolean;
+  /** Default `hf`. */
+  readonly dialect?: Dialect;
+}
+
+/** Words of a text, normalised, and where each of their UTF-16 units came from. */
+export interface Words {
+  /** All words, one after the other. */
+  readonly text: string;
+  /** [words]: where in `text` word k ends; it begins where the one before ends. */
+  readonly ends: readonly number[];
+  /** [text.length]: UTF-16 range in the original text of the character that unit i stems from. */
+  readonly from: readonly number[];
+  readonly to: readonly number[];
+}
+
+/** Code points with the range [from, to) of the original text each stems from, in UTF-16 units. */
+interface Points {
+  cps: number[];
+  from: number[];
+  to: number[];
+}
+
+/** Classes of UTF-16 units for a scanner: see `unitClasses`. */
+export const WORD_UNIT = 0;
+export const SPACE_UNIT = 1;
+export const SINGLE_UNIT = 2;
+
+const BLANK = 0x20;
+const CAPITAL_SIGMA = 0x3a3;
+const FINAL_SIGMA = 0x3c2;
+/**
+ * Spacing marks (Mc) with a combining class: the only characters that survive the removal of accents and that NFD may put
+ * into another order. U+302E/F, the musical stems and flags, the Vietnamese reading marks.
+ */
+const REORDERABLE = /[\u302e\u302f\u{1d165}\u{1d166}\u{1d16d}-\u{1d172}\u{16ff0}\u{16ff1}]/gu;
+
+/**
+ * BERT's basic tokenizer: clean, set ideographs apart, remove accents and lower-case, cut at spaces and punctuation.
+ * `google` follows google-research/bert tokenization.py:161-271, `hf` tokenizers/src/normalizers/bert.rs:60-140 and
+ * pre_tokenizers/bert.rs. The order of lower-casing and removing accents differs between them, and only `google` writes a
+ * final sigma. Lone surrogates, NUL and a byte-order mark are dropped.
+ */
+export class BasicTokenizer {
+  readonly lowercase: boolean;
+  readonly stripAccents: boolean;
+  readonly tokenizeChineseChars: boolean;
+  readonly dialect: Dialect;
+  /** True if a capital sigma makes a character depend on its neighbours, so that a text must be taken as a whole. */
+  readonly finalSigma: boolean;
+  readonly #table: CharTable;
+
+  constructor(options: BasicOptions) {
+    this.lowercase = options.lowercase;
+    this.stripAccents = options.stripAccents ?? options.lowercase;
+    this.tokenizeChineseChars = options.tokenizeChineseChars ?? true;
+    this.dialect = options.dialect ?? 'hf';
+    this.finalSigma = this.dialect === 'google' && this.lowercase;
+    this.#table = charTable(this.dialect);
+  }
+
+  /** Cuts a text into normalised words. */
+  words(text: string): Words {
+    let points = this.#clean(text);
+    if (this.dialect === 'google') {
+      if (this.lowercase) points = this.#lower(points);
+      if (this.stripAccents) points = this.#strip(points);
+    } else {
+      if (this.stripAccents) points = this.#strip(points);
+      if (this.lowercase) points = this.#lower(points);
+    }
+    return this.#split(points);
+  }
+
+  /**
+   * [0x10000] For each UTF-16 unit: WORD_UNIT if it belongs to a chunk that `words` must see as a whole, SPACE_UNIT if it
+   * only separates, SINGLE_UNIT if it is a word by itself whatever stands around it.
+   */
+  unitClasses(): Uint8Array {
+    const classes = new Uint8Array(0x10000);
+    const { flags } = this.#table;
+    for (let unit = 0; unit < 0x10000; unit++) {
+      const f = flags[unit];
+      if ((f & DROP) !== 0) continue;
+      if ((f & SPACE) !== 0) classes[unit] = SPACE_UNIT;
+      else if (this.tokenizeChineseChars && (f & CJK) !== 0) classes[unit] = SINGLE_UNIT;
+      else if ((f & PUNCT) !== 0 && (f & DECOMPOSES) === 0) classes[unit] = SINGLE_UNIT;
+    }
+    return classes;
+  }
+
+  /** Drops what is not text, turns every separator into a blank and sets blanks round ideographs. */
+  #clean(text: string): Points {
+    const out: Points = { cps: [], from: [], to: [] };
+    const { flags } = this.#table;
+    for (let i = 0; i < text.length; ) {
+      const cp = text.codePointAt(i) ?? 0;
+      const end = i + (cp > 0xffff ? 2 : 1);
+      const f = flags[cp];
+      const apart = this.tokenizeChineseChars && (f & CJK) !== 0;
+      if ((f & DROP) === 0) {
+        if (apart) push(out, BLANK, i, i);
+        push(out, (f & SPACE) !== 0 ? BLANK : cp, i, end);
+        if (apart) push(out, BLANK, end, end);
+      }
+      i = end;
+    }
+    return out;
+  }
+
+  #lower(points: Points): Points {
+    const out: Points = { cps: [], from: [], to: [] };
+    const { lower } = this.#table;
+    for (let i = 0; i < points.cps.length; i++) {
+      const cp = points.cps[i];
+      const final = cp === CAPITAL_SIGMA && this.finalSigma && isFinalSigma(points.cps, i);
+      push(out, final ? FINAL_SIGMA : (lower.get(cp) ?? (cp === 0x130 ? 0x69 : cp)), points.from[i], points.to[i]);
+      // U+0130 is the one character whose lower case is two: i and a dot above.
+      if (cp === 0x130) push(out, 0x307, points.from[i], points.to[i]);
+    }
+    return out;
+  }
+
+  /** NFD by the dialect's own list of decomposable characters, then without Mn. */
+  #strip(points: Points): Points {
+    let decomposed: Points = { cps: [], from: [], to: [] };
+    const { flags } = this.#table;
+    for (let i = 0; i < points.cps.length; i++) {
+      const cp = points.cps[i];
+      if ((flags[cp] & DECOMPOSES) === 0) push(decomposed, cp, points.from[i], points.to[i]);
+      else {
+        for (const c of String.fromCodePoint(cp).normalize('NFD')) {
+          push(decomposed, c.codePointAt(0) ?? 0, points.from[i], points.to[i]);
+        }
+      }
+    }
+    decomposed = inCanonicalOrder(decomposed);
+    const out: Points = { cps: [], from: [], to: [] };
+    for (let i = 0; i < decomposed.cps.length; i++) {
+      const cp = decomposed.cps[i];
+      if ((flags[cp] & MARK) === 0) push(out, cp, decomposed.from[i], decomposed.to[i]);
+    }
+    return out;
+  }
+
+  #split(points: Points): Words {
+    const { flags } = this.#table;
+    const parts: string[] = [];
+    const ends: number[] = [];
+    const from: number[] = [];
+    const to: number[] = [];
+    for (let i = 0; i < points.cps.length; i++) {
+      const cp = points.cps[i];
+      const f = flags[cp];
+      const alone = (f & (SPACE | PUNCT)) !== 0;
+      if (alone && from.length > (ends.at(-1) ?? 0)) ends.push(from.length);
+      if ((f & SPACE) !== 0) continue;
+      parts.push(String.fromCodePoint(cp));
+      for (let k = cp > 0xffff ? 2 : 1; k > 0; k--) {
+        from.push(points.from[i]);
+        to.push(points.to[i]);
+      }
+      if (alone) ends.push(from.length);
+    }
+    if (from.length > (ends.at(-1) ?? 0)) ends.push(from.length);
+    return { text: parts.join(''), ends, from, to };
+  }
+}
+
+function push(points: Points, cp: number, from: number, to: number): void {
+  points.cps.push(cp);
+  points.from.push(from);
+  points.to.push(to);
+}
+
+/** Python's rule (Objects/unicodeobject.c, handle_capital_sigma): a cased letter before, none after, within the word. */
+function isFinalSigma(cps: readonly number[], at: number): boolean {
+  const cased = (cp: number): boolean => /\p{Cased}/u.test(String.fromCodePoint(cp));
+  const ignorable = (cp: number): boolean => /\p{Case_Ignorable}/u.test(String.fromCodePoint(cp));
+  let i = at - 1;
+  while (i >= 0 && ignorable(cps[i])) i--;
+  if (i < 0 || !cased(cps[i])) return false;
+  i = at + 1;
+  while (i < cps.length && ignorable(cps[i])) i++;
+  return i === cps.length || !cased(cps[i]);
+}
+
+/** Sorts runs of marks by combining class; only where the order could be seen after the marks are gone. */
+function inCanonicalOrder(points: Points): Points {
+  const parts: string[] = [];
+  for (const cp of points.cps) parts.push(String.fromCodePoint(cp));
+  const text = parts.join('');
+  if ((text.match(REORDERABLE)?.length ?? 0) < 2) return points;
+  const places = new Map<number, number[]>();
+  for (let i = points.cps.length - 1; i >= 0; i--) {
+    const list = places.get(points.cps[i]);
+    if (list === undefined) places.set(points.cps[i], [i]);
+    else list.push(i);
+  }
+  const out: Points = { cps: [], from: [], to: [] };
+  for (const c of text.normalize('NFD')) {
+    const cp = c.codePointAt(0) ?? 0;
+    const i = places.get(cp)?.pop();
+    if (i !== undefined) push(out, cp, points.from[i], points.to[i]);
+  }
+  return out.cps.length === points.cps.length ? out : points;
+}

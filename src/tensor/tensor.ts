@@ -1,0 +1,265 @@
+import { apply } from '../autograd/apply.js';
+import { Value } from '../autograd/value.js';
+import type { Buf } from '../backend/backend.js';
+import type { TypedData } from '../core/dtype.js';
+import { ShapeError } from '../core/errors.js';
+import type { RandomKey } from '../core/random.js';
+import { broadcastShapes, normalizeAxis, numel, rowsOf, type Shape, sameShape } from '../core/shape.js';
+import { argmax } from '../ops/argmax.js';
+import { type AttentionAttrs, attention } from '../ops/attention.js';
+import { concat } from '../ops/concat.js';
+import { crossEntropy } from '../ops/cross-entropy.js';
+import { dropout } from '../ops/dropout.js';
+import * as el from '../ops/elementwise.js';
+import { gather } from '../ops/embedding.js';
+import { expand } from '../ops/expand.js';
+import { gelu, geluTanh } from '../ops/gelu.js';
+import { layerNorm } from '../ops/layer-norm.js';
+import { linear } from '../ops/linear.js';
+import { logSoftmax } from '../ops/log-softmax.js';
+import { matmul } from '../ops/matmul.js';
+import { permute } from '../ops/permute.js';
+import * as red from '../ops/reduce.js';
+import { reshape } from '../ops/reshape.js';
+import { slice } from '../ops/slice.js';
+import { softmax } from '../ops/softmax.js';
+import { where } from '../ops/where.js';
+
+/** A tensor, or a number that stands for a tensor full of it. */
+export type Operand = Tensor | number;
+
+/**
+ * An n-dimensional array on a backend. Methods check shapes, enqueue a kernel and return at once; `await t.data()`
+ * waits for the values. A tensor made from one with `requiresGrad` remembers how, and `backward(loss)` walks back.
+ */
+export class Tensor extends Value {
+  override grad: Tensor | null = null;
+
+  override wrap(buf: Buf, shape: Shape): Tensor {
+    return new Tensor(this.backend, buf, shape);
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return numel(this.shape);
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  /** All values in row-major order, once everything enqueued so far has run. */
+  async data(): Promise<TypedData> {
+    return this.backend.read(this.buf);
+  }
+
+  /** The only value. @throws {ShapeError} for more than one element */
+  async item(): Promise<number> {
+    if (this.size !== 1) throw new ShapeError('item', 'needs a tensor of one element', [this.shape]);
+    return (await this.data())[0] as number;
+  }
+
+  /** Replaces the values in place. @throws {ShapeError} for another number of them */
+  assign(data: TypedData): this {
+    if (data.length !== this.size) throw new ShapeError('assign', `${data.length} values do not fill this tensor`, [this.shape]);
+    this.backend.write(this.buf, data);
+    return this;
+  }
+
+  /** The same values without history. */
+  detach(): Tensor {
+    const view = this.wrap(this.backend.view(this.buf, 0, this.size), this.shape);
+    view.bounds = this.bounds;
+    return view;
+  }
+
+  // Elementwise, with broadcasting: sizes equal or 1, aligned at the last axis.
+  add(b: Operand): Tensor {
+    return typeof b === 'number' ? apply(el.addScalar, [this], { c: b }) : apply(el.add, [this, b], {});
+  }
+  sub(b: Operand): Tensor {
+    return typeof b === 'number' ? apply(el.addScalar, [this], { c: -b }) : apply(el.sub, [this, b], {});
+  }
+  mul(b: Operand): Tensor {
+    return typeof b === 'number' ? apply(el.mulScalar, [this], { c: b }) : apply(el.mul, [this, b], {});
+  }
+  div(b: Operand): Tensor {
+    return typeof b === 'number' ? apply(el.mulScalar, [this], { c: 1 / b }) : apply(el.div, [this, b], {});
+  }
+  pow(exponent: number): Tensor {
+    return apply(el.powScalar, [this], { c: exponent });
+  }
+  maximum(b: Tensor): Tensor {
+    return apply(el.maximum, [this, b], {});
+  }
+  minimum(b: Tensor): Tensor {
+    return apply(el.minimum, [this, b], {});
+  }
+  /** 1 where equal, else 0; no gradient. */
+  equal(b: Tensor): Tensor {
+    return apply(el.equal, [this, b], {});
+  }
+  greater(b: Tensor): Tensor {
+    return apply(el.greater, [this, b], {});
+  }
+  less(b: Tensor): Tensor {
+    return apply(el.less, [this, b], {});
+  }
+  neg(): Tensor {
+    return apply(el.neg, [this], { c: 0 });
+  }
+  abs(): Tensor {
+    return apply(el.abs, [this], { c: 0 });
+  }
+  exp(): Tensor {
+    return apply(el.exp, [this], { c: 0 });
+  }
+  log(): Tensor {
+    return apply(el.log, [this], { c: 0 });
+  }
+  sqrt(): Tensor {
+    return apply(el.sqrt, [this], { c: 0 });
+  }
+  rsqrt(): Tensor {
+    return apply(el.rsqrt, [this], { c: 0 });
+  }
+  square(): Tensor {
+    return apply(el.square, [this], { c: 0 });
+  }
+  reciprocal(): Tensor {
+    return apply(el.reciprocal, [this], { c: 0 });
+  }
+  tanh(): Tensor {
+    return apply(el.tanh, [this], { c: 0 });
+  }
+  sigmoid(): Tensor {
+    return apply(el.sigmoid, [this], { c: 0 });
+  }
+  relu(): Tensor {
+    return apply(el.relu, [this], { c: 0 });
+  }
+  erf(): Tensor {
+    return apply(el.erf, [this], { c: 0 });
+  }
+  /** x * Phi(x), by erf (Hendrycks and Gimpel 2016). */
+  gelu(): Tensor {
+    return apply(gelu, [this], { c: 0 });
+  }
+  /** The tanh form that google-research/bert uses. */
+  geluTanh(): Tensor {
+    return apply(geluTanh, [this], { c: 0 });
+  }
+  /** This where `condition` is not 0, else `other`; shapes broadcast. */
+  where(condition: Tensor, other: Tensor): Tensor {
+    const shape = broadcastShapes('where', broadcastShapes('where', condition.shape, this.shape), other.shape);
+    return apply(where, [condition.expand(shape), this.expand(shape), other.expand(shape)], {});
+  }
+
+  /** Matrix product over the last two axes; leading axes broadcast. */
+  matmul(b: Tensor, options: { transposeA?: boolean; transposeB?: boolean } = {}): Tensor {
+    return apply(matmul, [this, b], { transposeA: options.transposeA ?? false, transposeB: options.transposeB ?? false });
+  }
+  /** x W^T + b. @param weight [out, in] @param bias [out] @returns [..., out] */
+  linear(weight: Tensor, bias: Tensor): Tensor {
+    return apply(linear, [this, weight, bias], {});
+  }
+
+  sum(axis?: number | readonly number[], keepDims = false): Tensor {
+    return apply(red.sum, [this], { axes: this.axes(axis), keepDims });
+  }
+  mean(axis?: number | readonly number[], keepDims = false): Tensor {
+    return apply(red.mean, [this], { axes: this.axes(axis), keepDims });
+  }
+  max(axis?: number | readonly number[], keepDims = false): Tensor {
+    return apply(red.max, [this], { axes: this.axes(axis), keepDims });
+  }
+  min(axis?: number | readonly number[], keepDims = false): Tensor {
+    return apply(red.min, [this], { axes: this.axes(axis), keepDims });
+  }
+  /** i32 index of the largest value along the last axis. */
+  argmax(): Tensor {
+    const result = apply(argmax, [this as Tensor], {});
+    result.bounds = [0, rowsOf(this.shape)[1] - 1];
+    return result;
+  }
+  /** Along the last axis. */
+  softmax(): Tensor {
+    return apply(softmax, [this], {});
+  }
+  logSoftmax(): Tensor {
+    return apply(logSoftmax, [this], {});
+  }
+  /** Over the last axis. @param gamma, beta [width] */
+  layerNorm(gamma: Tensor, beta: Tensor, eps = 1e-12): Tensor {
+    return apply(layerNorm, [this, gamma, beta], { eps });
+  }
+
+  /** Rows of this table. @param ids i32 of any shape @returns [...ids.shape, width] @throws {ShapeError} ids out of range */
+  gather(ids: Tensor): Tensor {
+    ids.mustLieIn('gather', 0, (this.shape[0] ?? 0) - 1);
+    return apply(gather, [this, ids], {});
+  }
+  /**
+   * Cross-entropy of rows of logits. @param labels [rows], classes, or `ignoreIndex` for rows that do not count
+   * @param options.scale multiplies the sum (1 / number of labels that count: a mean); null gives the [rows] losses
+   */
+  crossEntropy(labels: Tensor | Int32Array, options: { ignoreIndex?: number; scale?: number | null } = {}): Tensor {
+    const ignoreIndex = options.ignoreIndex ?? -100;
+    const ids = labels instanceof Int32Array ? this.ids(labels) : labels;
+    ids.mustLieIn('crossEntropy', Math.min(0, ignoreIndex), (this.shape[1] ?? 0) - 1);
+    return apply(crossEntropy, [this, ids], { ignoreIndex, scale: options.scale === undefined ? 1 / Math.max(1, ids.size) : options.scale });
+  }
+  dropout(rate: number, key: RandomKey): Tensor {
+    return apply(dropout, [this], { rate, key });
+  }
+  /** This holds queries; see ops/attention.ts. @returns [rows, heads * headDim] */
+  attention(keys: Tensor, values: Tensor, keyBias: Tensor, offsets: Tensor, attrs: AttentionAttrs): Tensor {
+    return apply(attention, [this, keys, values, keyBias, offsets], attrs);
+  }
+
+  /** The same memory under another shape; one size may be -1 and is worked out. */
+  reshape(shape: readonly number[]): Tensor {
+    const known = shape.reduce((n, size) => (size === -1 ? n : n * size), 1);
+    const target = shape.map((size) => (size === -1 ? this.size / known : size));
+    return apply(reshape, [this], { shape: target });
+  }
+  permute(axes: readonly number[]): Tensor {
+    return apply(permute, [this], { axes: axes.map((axis) => normalizeAxis('permute', axis, this.rank)) });
+  }
+  /** Swaps two axes, the last two by default. */
+  transpose(a = -2, b = -1): Tensor {
+    const axes = this.shape.map((_, i) => i);
+    const [i, j] = [normalizeAxis('transpose', a, this.rank), normalizeAxis('transpose', b, this.rank)];
+    axes[i] = j;
+    axes[j] = i;
+    return this.permute(axes);
+  }
+  /** Elements start .. end - 1 of one axis. */
+  slice(axis: number, start: number, end: number): Tensor {
+    return apply(slice, [this], { axis: normalizeAxis('slice', axis, this.rank), start, end });
+  }
+  concat(others: readonly Tensor[], axis: number): Tensor {
+    return apply(concat, [this as Tensor, ...others], { axis: normalizeAxis('concat', axis, this.rank) });
+  }
+  expand(shape: Shape): Tensor {
+    return sameShape(shape, this.shape) ? this : apply(expand, [this as Tensor], { shape });
+  }
+
+  private axes(axis: number | readonly number[] | undefined): number[] {
+    if (axis === undefined) return this.shape.map((_, i) => i);
+    return (typeof axis === 'number' ? [axis] : [...axis]).map((a) => normalizeAxis('reduce', a, this.rank));
+  }
+
+  private ids(data: Int32Array): Tensor {
+    const result = new Tensor(this.backend, this.backend.upload(data), [data.length]);
+    result.bounds = data.length === 0 ? null : [data.reduce((a, b) => Math.min(a, b)), data.reduce((a, b) => Math.max(a, b))];
+    return result;
+  }
+
+  /** Ids are checked here, on the host, so that kernels can trust them. */
+  private mustLieIn(op: string, low: number, high: number): void {
+    if (this.size === 0 || this.bounds === null) return;
+    const [min, max] = this.bounds;
+    if (min < low || max > high) throw new ShapeError(op, `ids must lie in ${low} .. ${high}; these reach from ${min} to ${max}`);
+  }
+}
