@@ -1,0 +1,74 @@
+import { dtypeOf, type FloatDType, type TypedData } from '../../core/dtype.js';
+import { BackendError } from '../../core/errors.js';
+import type { Backend, Buf, Kernels } from '../backend.js';
+import { attention, attentionGrad } from './attention.js';
+import { accumulate, binary, copy, dropout, fill, unary, unaryGrad, where } from './elementwise.js';
+import { gather, scatterAdd } from './embedding.js';
+import { crossEntropy, crossEntropyGrad } from './loss.js';
+import { matmul } from './matmul.js';
+import { dataOf, JsMemory } from './memory.js';
+import { adamw, sumSquares } from './optimizer.js';
+import { argmax, layerNorm, layerNormGrad, logSoftmax, logSoftmaxGrad, reduce, softmax, softmaxGrad } from './rows.js';
+
+const kernels: Kernels = {
+  fill,
+  copy,
+  accumulate,
+  unary,
+  unaryGrad,
+  binary,
+  where,
+  reduce,
+  argmax,
+  matmul,
+  softmax,
+  softmaxGrad,
+  logSoftmax,
+  logSoftmaxGrad,
+  layerNorm,
+  layerNormGrad,
+  crossEntropy,
+  crossEntropyGrad,
+  gather,
+  scatterAdd,
+  dropout,
+  attention,
+  attentionGrad,
+  sumSquares,
+  adamw,
+};
+
+/**
+ * The readable reference: every kernel as plain loops over typed arrays, run at once on the calling thread. The only
+ * backend with f64, and the last resort where the addon cannot be built.
+ * @param float element type of float tensors when none is named
+ */
+export function createJsBackend(float: FloatDType = 'f32'): Backend {
+  const memory = new JsMemory();
+  return {
+    name: 'js',
+    runsOn: 'plain JavaScript, 1 thread',
+    float,
+    kernels,
+    get liveBytes() {
+      return memory.liveBytes;
+    },
+    get peakBytes() {
+      return memory.peakBytes;
+    },
+    alloc: (length, dtype) => memory.alloc(length, dtype),
+    upload: (data) => memory.upload(data, dtypeOf(data)),
+    write: (buf, data) => writeInto(buf, data),
+    read: async (buf) => dataOf(buf).slice(),
+    view: (buf, offset, length) => memory.view(buf, offset, length),
+    free: (buf) => memory.free(buf),
+    flush: async () => {},
+  };
+}
+
+function writeInto(buf: Buf, data: TypedData): void {
+  if (data.length !== buf.length) {
+    throw new BackendError(`js: ${data.length} values written to a buffer of ${buf.length}`);
+  }
+  dataOf(buf).set(data);
+}
