@@ -47,11 +47,14 @@ export class SelfAttention extends Module {
 
   /** @param x [rows, hidden] @returns [rows, hidden] */
   forward(x: Tensor, layout: AttentionLayout, pass: Pass): Tensor {
-    const show = (name: Parameters<typeof layerHook>[1], value: Tensor): Tensor => look(pass, layerHook(this.layer, name), value);
+    const show = (name: Parameters<typeof layerHook>[1], value: Tensor): Tensor =>
+      look(pass, layerHook(this.layer, name), value);
     const q = show('attention.query', this.query.forward(x)); // [rows, hidden]
     const k = show('attention.key', this.key.forward(x)); // [rows, hidden]
     const v = show('attention.value', this.value.forward(x)); // [rows, hidden]
-    const watched = (['attention.scores', 'attention.probs'] as const).some((name) => pass.hooks.has(layerHook(this.layer, name)));
+    const watched = (['attention.scores', 'attention.probs'] as const).some((name) =>
+      pass.hooks.has(layerHook(this.layer, name)),
+    );
     const mixed = watched ? this.spelledOut(q, k, v, layout, pass) : this.fused(q, k, v, layout, pass);
     const context = show('attention.context', mixed); // [rows, hidden]
     const projected = show('attention.output', this.output.forward(context)); // [rows, hidden]
@@ -85,10 +88,14 @@ export class SelfAttention extends Module {
   private spelledOut(q: Tensor, k: Tensor, v: Tensor, layout: AttentionLayout, pass: Pass): Tensor {
     const { sequences, maxSeq, uniform, rows } = layout.input;
     if (!uniform) {
-      throw new ShapeError('attention', 'scores and probabilities can be watched in padded batches only; use paddedInput()');
+      throw new ShapeError(
+        'attention',
+        'scores and probabilities can be watched in padded batches only; use paddedInput()',
+      );
     }
     const { numAttentionHeads: heads, hiddenSize } = this.config;
-    const split = (t: Tensor): Tensor => t.reshape([sequences, maxSeq, heads, hiddenSize / heads]).permute([0, 2, 1, 3]); // [sequences, heads, seq, headDim]
+    const split = (t: Tensor): Tensor =>
+      t.reshape([sequences, maxSeq, heads, hiddenSize / heads]).permute([0, 2, 1, 3]); // [sequences, heads, seq, headDim]
     const bias = layout.keyBias.reshape([sequences, 1, 1, maxSeq]); // 0 = keep, -10000 = padding
     const raw = split(q).matmul(split(k), { transposeB: true }).mul(this.scale).add(bias); // [sequences, heads, seq, seq]
     const scores = look(pass, layerHook(this.layer, 'attention.scores'), raw);

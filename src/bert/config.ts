@@ -32,7 +32,9 @@ const ACTIVATIONS = ['gelu', 'gelu_new', 'relu'];
 const isActivation: Check = (v) => (ACTIVATIONS.includes(v as string) ? null : `one of ${ACTIVATIONS.join(', ')}`);
 
 /** A row per key: its name in config.json, its default (none: it must be given), its check. */
-const FIELDS: { readonly [K in keyof BertConfig]: { readonly key: string; readonly default?: BertConfig[K]; readonly check: Check } } = {
+const FIELDS: {
+  readonly [K in keyof BertConfig]: { readonly key: string; readonly default?: BertConfig[K]; readonly check: Check };
+} = {
   vocabSize: { key: 'vocab_size', check: isCount },
   hiddenSize: { key: 'hidden_size', check: isCount },
   numHiddenLayers: { key: 'num_hidden_layers', check: isCount },
@@ -50,12 +52,41 @@ const FIELDS: { readonly [K in keyof BertConfig]: { readonly key: string; readon
 
 /** Keys of released config.json files that do not change what the encoder computes, or only in the way checked here. */
 const NEUTRAL = new Set([
-  'architectures', 'model_type', 'transformers_version', 'torch_dtype', 'dtype', 'use_cache', 'classifier_dropout',
-  'gradient_checkpointing', 'directionality', 'pooler_fc_size', 'pooler_num_attention_heads', 'pooler_num_fc_layers',
-  'pooler_size_per_head', 'pooler_type', 'id2label', 'label2id', 'num_labels', 'problem_type', 'finetuning_task',
-  '_name_or_path', 'output_past', 'position_embedding_type', 'tie_word_embeddings', 'is_decoder', 'bos_token_id',
-  'eos_token_id', 'sep_token_id', 'cls_token_id', 'unk_token_id', 'mask_token_id', 'add_cross_attention',
-  'output_attentions', 'output_hidden_states', 'attn_implementation', '_attn_implementation_autoset',
+  'architectures',
+  'model_type',
+  'transformers_version',
+  'torch_dtype',
+  'dtype',
+  'use_cache',
+  'classifier_dropout',
+  'gradient_checkpointing',
+  'directionality',
+  'pooler_fc_size',
+  'pooler_num_attention_heads',
+  'pooler_num_fc_layers',
+  'pooler_size_per_head',
+  'pooler_type',
+  'id2label',
+  'label2id',
+  'num_labels',
+  'problem_type',
+  'finetuning_task',
+  '_name_or_path',
+  'output_past',
+  'position_embedding_type',
+  'tie_word_embeddings',
+  'is_decoder',
+  'bos_token_id',
+  'eos_token_id',
+  'sep_token_id',
+  'cls_token_id',
+  'unk_token_id',
+  'mask_token_id',
+  'add_cross_attention',
+  'output_attentions',
+  'output_hidden_states',
+  'attn_implementation',
+  '_attn_implementation_autoset',
 ]);
 
 /** Keys with the only value that is a BERT as it is built here. */
@@ -90,7 +121,8 @@ export function parseConfig(json: unknown, where = 'config.json'): BertConfig {
   for (const [name, field] of Object.entries(FIELDS)) {
     const value = given.has(field.key) ? given.get(field.key) : field.default;
     const wanted = value === undefined ? 'present' : field.check(value);
-    if (wanted !== null) mistakes.push(`"${field.key}" must be ${wanted}; got ${value === undefined ? 'nothing' : JSON.stringify(value)}`);
+    if (wanted !== null)
+      mistakes.push(`"${field.key}" must be ${wanted}; got ${value === undefined ? 'nothing' : JSON.stringify(value)}`);
     config[name] = value;
   }
   const hidden = config.hiddenSize as number;
@@ -99,14 +131,22 @@ export function parseConfig(json: unknown, where = 'config.json'): BertConfig {
     mistakes.push(`"hidden_size" ${hidden} does not divide by "num_attention_heads" ${heads}`);
   }
   if (mistakes.length > 0) {
-    throw new ConfigError(`${where}: ${mistakes.join('; ')}`, { code: 'CONFIG-BERT', where, fix: 'correct the keys named; see docs/bert.md for all of them' });
+    throw new ConfigError(`${where}: ${mistakes.join('; ')}`, {
+      code: 'CONFIG-BERT',
+      where,
+      fix: 'correct the keys named; see docs/bert.md for all of them',
+    });
   }
   return config as unknown as BertConfig;
 }
 
 /** The config.json of a configuration, as transformers writes it. */
 export function configToJson(config: BertConfig, architecture = 'BertForPreTraining'): Record<string, unknown> {
-  const json: Record<string, unknown> = { architectures: [architecture], model_type: 'bert', position_embedding_type: 'absolute' };
+  const json: Record<string, unknown> = {
+    architectures: [architecture],
+    model_type: 'bert',
+    position_embedding_type: 'absolute',
+  };
   for (const [name, field] of Object.entries(FIELDS)) json[field.key] = config[name as keyof BertConfig];
   return json;
 }
@@ -134,6 +174,8 @@ export function preset(name: string, changes: Partial<BertConfig> & { vocabSize:
   }
   const [numHiddenLayers, hiddenSize, numAttentionHeads] = SHAPES[name as PresetName];
   const config = { numHiddenLayers, hiddenSize, numAttentionHeads, intermediateSize: 4 * hiddenSize, ...changes };
-  const json = Object.fromEntries(Object.entries(config).map(([key, value]) => [FIELDS[key as keyof BertConfig].key, value]));
+  const json = Object.fromEntries(
+    Object.entries(config).map(([key, value]) => [FIELDS[key as keyof BertConfig].key, value]),
+  );
   return parseConfig(json, `model "${name}"`);
 }

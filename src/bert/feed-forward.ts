@@ -34,7 +34,8 @@ export class FeedForward extends Module {
 
   /** @param x [rows, hidden] @returns [rows, hidden] */
   forward(x: Tensor, pass: Pass): Tensor {
-    const show = (name: Parameters<typeof layerHook>[1], value: Tensor): Tensor => look(pass, layerHook(this.layer, name), value);
+    const show = (name: Parameters<typeof layerHook>[1], value: Tensor): Tensor =>
+      look(pass, layerHook(this.layer, name), value);
     const wide = show('feedForward.intermediate', this.intermediate.forward(x)); // [rows, intermediate]
     const active = show('feedForward.activation', activate(wide, this.config.hiddenAct)); // [rows, intermediate]
     const narrow = show('feedForward.output', this.output.forward(active)); // [rows, hidden]

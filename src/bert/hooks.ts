@@ -29,7 +29,8 @@ export function hookNames(layers: number): string[] {
   ];
 }
 
-export const layerHook = (layer: number, name: (typeof LAYER_HOOKS)[number]): string => `encoder.layers.${layer}.${name}`;
+export const layerHook = (layer: number, name: (typeof LAYER_HOOKS)[number]): string =>
+  `encoder.layers.${layer}.${name}`;
 
 /** Each use of dropout has a number, part of the key of its random numbers. */
 export const SITE = {

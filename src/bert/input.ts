@@ -20,6 +20,7 @@ export interface PaddedBatch {
 export interface BertInput {
   readonly rows: number;
   readonly sequences: number;
+  /** No sequence is longer. The same for all parts of a batch, whatever their sequences, for dropout counts by it. */
   readonly maxSeq: number;
   /** True when every sequence has `maxSeq` rows, so that the rows also are a [sequences, maxSeq] grid. */
   readonly uniform: boolean;
@@ -70,9 +71,18 @@ export function packedInput(padded: PaddedBatch): BertInput {
     tokenTypeIds.set(padded.tokenTypeIds.subarray(b * seq, b * seq + length), start);
     for (let i = 0; i < length; i++) positionIds[start + i] = i;
   }
-  const maxSeq = lengths.reduce((longest, length) => Math.max(longest, length), 0);
-  const uniform = rows === batch * maxSeq;
-  return { rows, sequences: batch, maxSeq, uniform, inputIds, tokenTypeIds, positionIds, keyBias: new Float32Array(rows), offsets };
+  const uniform = rows === batch * seq;
+  return {
+    rows,
+    sequences: batch,
+    maxSeq: seq,
+    uniform,
+    inputIds,
+    tokenTypeIds,
+    positionIds,
+    keyBias: new Float32Array(rows),
+    offsets,
+  };
 }
 
 /** Rows of the packed matrix that the padded positions (b * seq + i) became. */

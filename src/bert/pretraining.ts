@@ -7,6 +7,7 @@ import { MlmHead } from './heads/mlm.js';
 import { SentenceHead } from './heads/sentence.js';
 import type { BertInput } from './input.js';
 import { BertModel, type Encoded } from './model.js';
+import { summaryText } from './summary.js';
 
 /** What is asked of a batch. Totals are those of the whole global batch, of which this may be a part. */
 export interface PretrainingTargets {
@@ -54,6 +55,11 @@ export class BertForPreTraining extends Module {
     this.bert = new BertModel(config, init);
     this.mlm = new MlmHead(config, init);
     this.sentence = new SentenceHead(config, init);
+  }
+
+  /** Parameters by part, one line each. */
+  summary(): string {
+    return summaryText(this);
   }
 
   forward(input: BertInput, maskedPositions: Int32Array, pass: Pass): PretrainingOutput {

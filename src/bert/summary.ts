@@ -1,4 +1,4 @@
-import type { BertForPreTraining } from './pretraining.js';
+import type { Module } from '../nn/module.js';
 
 /** Parameters of one part of a model. */
 export interface PartSummary {
@@ -18,7 +18,7 @@ const PARTS: readonly (readonly [part: string, prefix: string])[] = [
 ];
 
 /** Counts parameters by part; each parameter belongs to the first part whose name it holds. */
-export function summarize(model: BertForPreTraining): PartSummary[] {
+export function summarize(model: Module): PartSummary[] {
   const total = model.parameterCount();
   const counts = new Map<string, number>(PARTS.map(([part]) => [part, 0]));
   for (const [name, parameter] of model.namedParameters()) {
@@ -26,4 +26,13 @@ export function summarize(model: BertForPreTraining): PartSummary[] {
     counts.set(part, (counts.get(part) as number) + parameter.size);
   }
   return [...counts].map(([part, parameters]) => ({ part, parameters, share: parameters / total }));
+}
+
+/** The same as lines of text, a total below. */
+export function summaryText(model: Module): string {
+  const lines = summarize(model).map(({ part, parameters, share }) => {
+    const percent = `${(100 * share).toFixed(1)} %`;
+    return `${parameters.toLocaleString('en').padStart(13)} ${percent.padStart(7)}  ${part}`;
+  });
+  return [...lines, `${model.parameterCount().toLocaleString('en').padStart(13)} 100.0 %  all parameters`].join('\n');
 }

@@ -84,7 +84,10 @@ export class ParameterArena {
   setMoments(name: string, m: Float32Array, v: Float32Array): void {
     const slot = this.slots.find((s) => s.name === name);
     if (slot === undefined) throw new Error(`no parameter "${name}"`);
-    for (const [flat, data] of [[this.firstMoments, m], [this.secondMoments, v]] as const) {
+    for (const [flat, data] of [
+      [this.firstMoments, m],
+      [this.secondMoments, v],
+    ] as const) {
       const window = this.backend.view(flat, slot.offset, slot.parameter.size);
       this.backend.write(window, data);
       this.backend.free(window);

@@ -24,7 +24,10 @@ export async function firstNonFinite(
     if (out.dtype === 'i32') return;
     const flag = backend.alloc(1, backend.float);
     backend.kernels.sumSquares(out.buf, flag); // not finite as soon as one element is not
-    checks.push({ what: `op "${op.name}" (call ${checks.length + 1} of the step), result [${out.shape.join(', ')}]`, flag });
+    checks.push({
+      what: `op "${op.name}" (call ${checks.length + 1} of the step), result [${out.shape.join(', ')}]`,
+      flag,
+    });
   };
   for (const part of parts) await observed(see, () => accumulateGradients(model, [part], options));
   let found: string | null = null;
@@ -37,7 +40,8 @@ export async function firstNonFinite(
 }
 
 /** The observer stays for the synchronous part of `body`, which enqueues every op of one micro-batch. */
-const observed = (see: Parameters<typeof withObserver>[0], body: () => Promise<unknown>): Promise<unknown> => withObserver(see, body);
+const observed = (see: Parameters<typeof withObserver>[0], body: () => Promise<unknown>): Promise<unknown> =>
+  withObserver(see, body);
 
 async function isFinite(backend: Backend, buf: Buf): Promise<boolean> {
   const flag = backend.alloc(1, backend.float);

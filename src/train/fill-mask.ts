@@ -19,21 +19,38 @@ export interface Guess {
  * @returns for each mask its best guesses, the likeliest first
  * @throws {DataError} a text without [MASK] or longer than the model's positions
  */
-export async function fillMask(model: BertForPreTraining, tokenizer: Tokenizer, text: string, top = 5): Promise<Guess[][]> {
+export async function fillMask(
+  model: BertForPreTraining,
+  tokenizer: Tokenizer,
+  text: string,
+  top = 5,
+): Promise<Guess[][]> {
   const { ids } = tokenizer.encode(text);
   const mask = tokenizer.vocab.special.mask;
   const positions = Int32Array.from(ids.flatMap((id, i) => (id === mask ? [i] : [])));
   if (positions.length === 0) {
-    throw new DataError('the text holds no [MASK]', { code: 'DATA-NO-MASK', where: JSON.stringify(text), fix: 'write [MASK] where a word is to be guessed' });
+    throw new DataError('the text holds no [MASK]', {
+      code: 'DATA-NO-MASK',
+      where: JSON.stringify(text),
+      fix: 'write [MASK] where a word is to be guessed',
+    });
   }
   const inputIds = Int32Array.from(ids);
   const seq = inputIds.length;
-  const input = packedInput({ batch: 1, seq, inputIds, tokenTypeIds: new Int32Array(seq), lengths: Int32Array.of(seq) });
+  const input = packedInput({
+    batch: 1,
+    seq,
+    inputIds,
+    tokenTypeIds: new Int32Array(seq),
+    lengths: Int32Array.of(seq),
+  });
   const probs = scope(() => noGrad(() => model.forward(input, positions, inference()).mlmLogits.softmax())); // [masks, vocab]
   const values = await probs.data();
   probs.dispose();
   const vocab = model.config.vocabSize;
-  return Array.from(positions, (_, i) => best(values.subarray(i * vocab, (i + 1) * vocab), top, (id) => tokenizer.vocab.token(id)));
+  return Array.from(positions, (_, i) =>
+    best(values.subarray(i * vocab, (i + 1) * vocab), top, (id) => tokenizer.vocab.token(id)),
+  );
 }
 
 function best(probabilities: ArrayLike<number>, top: number, token: (id: number) => string): Guess[] {

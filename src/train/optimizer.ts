@@ -84,7 +84,19 @@ export class AdamW {
     const windows = [params, grads, firstMoments, secondMoments].map((buf) => backend.view(buf, offset, length));
     const [param, grad, m, v] = windows as [Buf, Buf, Buf, Buf];
     const { beta1, beta2, eps, maxNorm } = this.options;
-    backend.kernels.adamw({ param, grad, m, v, sumSquares: this.sumSquares, gradScale: 1, maxNorm, beta1, beta2, eps, ...rates });
+    backend.kernels.adamw({
+      param,
+      grad,
+      m,
+      v,
+      sumSquares: this.sumSquares,
+      gradScale: 1,
+      maxNorm,
+      beta1,
+      beta2,
+      eps,
+      ...rates,
+    });
     for (const window of windows) backend.free(window);
   }
 

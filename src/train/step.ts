@@ -1,6 +1,6 @@
-import { backward } from '../autograd/tape.js';
 import { noGrad } from '../autograd/apply.js';
 import { scope } from '../autograd/scope.js';
+import { backward } from '../autograd/tape.js';
 import { type BertInput, packedInput, packedPositions, paddedInput } from '../bert/input.js';
 import type { BertForPreTraining, PretrainingTargets } from '../bert/pretraining.js';
 import type { PretrainBatch } from '../data/batch.js';
@@ -19,7 +19,8 @@ export interface LossSums {
   tokens: number;
 }
 
-const labelled = (batch: PretrainBatch): number => batch.sentenceLabels.reduce((n, label) => n + (label < 0 ? 0 : 1), 0);
+const labelled = (batch: PretrainBatch): number =>
+  batch.sentenceLabels.reduce((n, label) => n + (label < 0 ? 0 : 1), 0);
 const tokensOf = (batch: PretrainBatch): number => batch.lengths.reduce((n, length) => n + length, 0);
 
 /** How batches reach the encoder: with their padding, or without it. */
@@ -57,7 +58,12 @@ interface Readings {
 function run(model: BertForPreTraining, { input, targets }: Prepared, pass: Pass): Readings {
   return scope(() => {
     const { loss, mlmLoss, sentenceLoss, mlmLogits, sentenceLogits } = model.loss(input, targets, pass);
-    const readings = { mlmLoss: mlmLoss.keep(), sentenceLoss: sentenceLoss.keep(), words: mlmLogits.argmax().keep(), sentences: sentenceLogits.argmax().keep() };
+    const readings = {
+      mlmLoss: mlmLoss.keep(),
+      sentenceLoss: sentenceLoss.keep(),
+      words: mlmLogits.argmax().keep(),
+      sentences: sentenceLogits.argmax().keep(),
+    };
     if (pass.training) backward(loss);
     return readings;
   });
@@ -65,7 +71,12 @@ function run(model: BertForPreTraining, { input, targets }: Prepared, pass: Pass
 
 async function collect(sums: LossSums, readings: Readings, batch: PretrainBatch): Promise<void> {
   const { mlmLoss, sentenceLoss, words, sentences } = readings;
-  const [mlm, sentence, guessed, judged] = await Promise.all([mlmLoss.item(), sentenceLoss.item(), words.data(), sentences.data()]);
+  const [mlm, sentence, guessed, judged] = await Promise.all([
+    mlmLoss.item(),
+    sentenceLoss.item(),
+    words.data(),
+    sentences.data(),
+  ]);
   sums.mlmLoss += mlm;
   sums.sentenceLoss += sentence;
   batch.maskedLabels.forEach((label, i) => {
@@ -80,7 +91,15 @@ async function collect(sums: LossSums, readings: Readings, batch: PretrainBatch)
   for (const value of [mlmLoss, sentenceLoss, words, sentences]) value.dispose();
 }
 
-const nothing = (): LossSums => ({ mlmLoss: 0, sentenceLoss: 0, maskedHits: 0, sentenceHits: 0, masked: 0, labelled: 0, tokens: 0 });
+const nothing = (): LossSums => ({
+  mlmLoss: 0,
+  sentenceLoss: 0,
+  maskedHits: 0,
+  sentenceHits: 0,
+  masked: 0,
+  labelled: 0,
+  tokens: 0,
+});
 
 /**
  * Forward and backward of one global batch, given as micro-batches: gradients add up in the parameters.
@@ -108,7 +127,11 @@ export async function accumulateGradients(
 }
 
 /** Losses and accuracies of batches, without gradients and dropout, each token weighing the same. */
-export async function evaluateBatches(model: BertForPreTraining, batches: Iterable<PretrainBatch>, packing: Packing): Promise<LossSums> {
+export async function evaluateBatches(
+  model: BertForPreTraining,
+  batches: Iterable<PretrainBatch>,
+  packing: Packing,
+): Promise<LossSums> {
   const sums = nothing();
   for (const batch of batches) {
     const part = nothing();
