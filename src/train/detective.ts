@@ -17,7 +17,7 @@ export async function firstNonFinite(
 ): Promise<string | null> {
   const { backend } = model.bert.embeddings.word.weight;
   for (const [name, parameter] of model.namedParameters()) {
-    if (!(await isFinite(backend, parameter.buf))) return `parameter "${name}"`;
+    if (!(await allFinite(backend, parameter.buf))) return `parameter "${name}"`;
   }
   const checks: { what: string; flag: Buf }[] = [];
   const see: Parameters<typeof withObserver>[0] = (op, out) => {
@@ -43,7 +43,7 @@ export async function firstNonFinite(
 const observed = (see: Parameters<typeof withObserver>[0], body: () => Promise<unknown>): Promise<unknown> =>
   withObserver(see, body);
 
-async function isFinite(backend: Backend, buf: Buf): Promise<boolean> {
+async function allFinite(backend: Backend, buf: Buf): Promise<boolean> {
   const flag = backend.alloc(1, backend.float);
   backend.kernels.sumSquares(buf, flag);
   const value = (await backend.read(flag))[0] as number;

@@ -1,0 +1,74 @@
+import type { BertConfig } from '../bert/config.js';
+import { ConfigError } from '../core/errors.js';
+import type { AdamWForm } from './optimizer.js';
+import type { ScheduleName } from './schedule.js';
+import type { Packing } from './step.js';
+
+/** What decides the course of a run, number for number; kept in run.json, and fixed for all its sessions. */
+export interface PretrainOptions {
+  readonly steps: number;
+  /** Sequences of one update. */
+  readonly batch: number;
+  readonly accumulate: number;
+  readonly maxSeq: number;
+  /** Highest learning rate. */
+  readonly lr: number;
+  readonly warmupSteps: number;
+  readonly schedule: ScheduleName;
+  readonly optimizer: AdamWForm;
+  readonly weightDecay: number;
+  /** Global norm to which gradients are clipped; 0: never. */
+  readonly clip: number;
+  readonly seed: number;
+  readonly packing: Packing;
+  /** `unigram`: the decoder's bias starts at the log frequency of each token, a plateau less to climb down from. */
+  readonly biasInit: 'zero' | 'unigram';
+}
+
+/** How often a run looks up and saves; may differ from session to session without changing its course. */
+export interface Intervals {
+  readonly evalEvery: number;
+  readonly sampleEvery: number;
+  readonly saveEvery: number;
+}
+
+/**
+ * A rate that leaves the plateau at unigram entropy: 2e-3 at width 128, falling with the width, and google's 1e-4 above
+ * width 512 (run_pretraining.py's own 5e-5 to 1e-4 never leave it in a small model's lifetime).
+ */
+export const defaultRate = ({ hiddenSize }: BertConfig): number => (hiddenSize <= 512 ? 0.256 / hiddenSize : 1e-4);
+
+/** A warm-up given as a share of the run (below 1) or as a number of steps. */
+export const warmupSteps = (warmup: number, steps: number): number => Math.round(warmup < 1 ? warmup * steps : warmup);
+
+/** About forty looks and ten checkpoints a run. */
+export function defaultIntervals(steps: number): Intervals {
+  const evalEvery = Math.max(10, Math.round(steps / 40));
+  return { evalEvery, sampleEvery: 2 * evalEvery, saveEvery: 4 * evalEvery };
+}
+
+/** @throws {ConfigError} options that contradict one another or the model */
+export function checkOptions(options: PretrainOptions, config: BertConfig): void {
+  const { maxSeq, accumulate, batch, warmupSteps: warmup, steps } = options;
+  if (maxSeq > config.maxPositionEmbeddings) {
+    throw new ConfigError(
+      `sequences of ${maxSeq} tokens, but the model has ${config.maxPositionEmbeddings} positions`,
+      {
+        code: 'CONFIG-POSITIONS',
+        fix: `--max-seq ${config.maxPositionEmbeddings}, or a config.json with more max_position_embeddings`,
+      },
+    );
+  }
+  if (accumulate > batch) {
+    throw new ConfigError(`a batch of ${batch} sequences cannot be cut into ${accumulate} parts`, {
+      code: 'CONFIG-ACCUMULATE',
+      fix: `--accumulate ${batch} at most`,
+    });
+  }
+  if (warmup > steps) {
+    throw new ConfigError(`a warm-up of ${warmup} steps is longer than the run of ${steps}`, {
+      code: 'CONFIG-WARMUP',
+      fix: '--warmup takes a share below 1, or a number of steps',
+    });
+  }
+}
