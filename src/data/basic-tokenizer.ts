@@ -1,4 +1,4 @@
-import { CJK, type CharTable, charTable, DECOMPOSES, type Dialect, DROP, MARK, PUNCT, SPACE } from './unicode.js';
+import { type CharTable, CJK, charTable, DECOMPOSES, type Dialect, DROP, MARK, PUNCT, SPACE } from './unicode.js';
 
 /** How text is cleaned and cut into words before WordPiece. */
 export interface BasicOptions {

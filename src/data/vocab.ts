@@ -128,7 +128,11 @@ export class Vocab {
     }
     if (token.length > MAX_TOKEN_LENGTH || token.includes('\n')) {
       const what = `a token has ${token.length} characters or a line break, beyond the limit of ${MAX_TOKEN_LENGTH}`;
-      throw new DataError(what, { code: 'DATA-VOCAB', where: at, fix: 'a vocabulary has one token a line, LF or CRLF' });
+      throw new DataError(what, {
+        code: 'DATA-VOCAB',
+        where: at,
+        fix: 'a vocabulary has one token a line, LF or CRLF',
+      });
     }
     const first = this.#ids.get(token);
     if (first !== undefined) {
