@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { UsageError } from '../core/errors.js';
 import { nearest } from '../core/suggest.js';
 import { describeError } from './errors.js';
+import { version } from './version.js';
 
 /** A command before its module is loaded: enough for the list of commands. */
 interface Entry {
@@ -80,11 +80,6 @@ const PROCESS: Streams = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
 };
-
-export function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return (manifest as { version: string }).version;
-}
 
 function bareHelp(): string {
   const width = Math.max(...PATH.map(([line]) => line.length));
