@@ -38,8 +38,8 @@ static inline Vec gelu_tanh_slope(Vec x) {
 
 #define BG_ROW(name, value, slope)                              \
   struct name {                                                 \
-    static inline Vec f(Vec x, float c) { return value; }       \
-    static inline Vec d(Vec x, Vec y, float c) { return slope; } \
+    static inline Vec f(Vec x, [[maybe_unused]] float c) { return value; }       \
+    static inline Vec d([[maybe_unused]] Vec x, [[maybe_unused]] Vec y, [[maybe_unused]] float c) { return slope; } \
   };
 namespace {
 BG_UNARY_FUNCTIONS(BG_ROW)

@@ -87,11 +87,13 @@ struct KernelTable {
   void (*cross_entropy_grad)(const Run*, const float* logits, const int32_t* labels, const float* lse, const float* d_losses, float* d_logits, int64_t rows, int64_t cols, int32_t ignore_index);
   void (*gather)(const Run*, const float* table, const int32_t* ids, float* y, int64_t rows, int64_t width);
   void (*scatter_add)(const Run*, const int32_t* ids, const float* d_y, float* d_table, int64_t rows, int64_t width, int64_t table_rows);
-  void (*dropout)(const Run*, const float* x, float* y, int64_t rows, int64_t cols, float rate, const RandomKey* key);
+  void (*dropout)(const Run*, const float* x, float* y, int64_t rows, int64_t cols, double rate, const RandomKey* key);
   void (*attention)(const Run*, const AttentionCall*, float* y, float* lse);
   void (*attention_grad)(const Run*, const AttentionCall*, const float* y, const float* lse, const float* d_y, float* d_q, float* d_k, float* d_v);
   void (*sum_squares)(const Run*, const float* x, int64_t n, float* out);
   void (*adamw)(const Run*, const AdamWCall*);
+  // Multiply-adds in registers, for the measured peak: their number of floating-point operations.
+  double (*fma_loop)(int64_t rounds);
 };
 
 extern "C" const KernelTable bg_kernels_base;

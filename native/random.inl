@@ -9,7 +9,7 @@ static inline LVec multiply_even(UVec a, uint32_t b) {
   typedef int32_t Words __attribute__((vector_size(4 * VL)));
   const Words x = (Words)a, y = (Words)(UVec{} + b);
 #if VL == 16
-  typedef int64_t Product __attribute__((vector_size(4 * VL)));
+  typedef long long Product __attribute__((vector_size(4 * VL)));
   return (LVec)__builtin_ia32_pmuludq512_mask(x, y, Product{}, 0xff);
 #elif VL == 8
   return (LVec)__builtin_ia32_pmuludq256(x, y);

@@ -1,5 +1,6 @@
 // Sums, extremes and the place of a maximum.
 
+namespace {
 struct Sum {
   static constexpr float start = 0.f;
   static inline Vec join(Vec a, Vec b) { return a + b; }
@@ -12,6 +13,7 @@ struct Min {
   static constexpr float start = __builtin_inff();
   static inline Vec join(Vec a, Vec b) { return vmin(a, b); }
 };
+}  // namespace
 
 // Halves the vector until one lane is left.
 template <class F>
