@@ -43,7 +43,7 @@ struct AttentionCall {
   const int32_t* offsets;
   int64_t rows, sequences, heads, head_dim, max_seq;
   float scale;
-  float dropout_rate;  // 0: none
+  double dropout_rate;  // 0: none
   RandomKey key;
 };
 
