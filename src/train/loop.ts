@@ -27,8 +27,14 @@ export interface LoopHost {
   readonly stop: AbortSignal;
   /** Seconds that earlier sessions of a resumed run took. */
   readonly secondsBefore: number;
-  /** Writes a checkpoint. @returns its folder. @throws {IoError} a full disk, say */
-  save(seconds: number): Promise<string>;
+  /** Whether somebody asked for a checkpoint since the last look. */
+  saveRequested(): boolean;
+  /**
+   * Writes a checkpoint.
+   * @param evaluated what was measured at this very step, if anything was: the best one is kept
+   * @returns its folder. @throws {IoError} a full disk, say
+   */
+  save(seconds: number, evaluated: EvalMetrics | null): Promise<string>;
 }
 
 /** Failed steps, and failed saves, in a row that end a run. */
@@ -58,10 +64,10 @@ export class Loop {
       const from = performance.now();
       const outcome = await this.trainer.step();
       this.measure(outcome, (performance.now() - from) / 1000);
-      if (outcome.broken !== null) this.skipped(outcome);
+      if (outcome.broken !== null) await this.skipped(outcome.broken, outcome.lr);
       const last = state.step >= this.options.totalSteps;
       await this.look(this.due(this.options.evalEvery) || last, this.due(this.options.sampleEvery) || last);
-      if (this.due(this.options.saveEvery) && !last) await this.save();
+      if ((this.due(this.options.saveEvery) || this.host.saveRequested()) && !last) await this.save();
       await new Promise(setImmediate); // signals are heard between steps
     }
     if (this.savedAt !== state.step) await this.save(true);
@@ -108,12 +114,13 @@ export class Loop {
     this.remark(this.host.doctor.step(metrics));
   }
 
-  /** A step that broke left weights and moments as they were; the third in a row ends the run. */
-  private skipped({ broken, lr }: StepOutcome): void {
+  /** A step that broke left weights and moments as they were; the third in a row ends the run, after a save. */
+  private async skipped(broken: string, lr: number): Promise<void> {
     const { step, skipped } = this.trainer.state;
     const text = `step ${step}: the first thing that is not finite is ${broken}; the step is skipped (${skipped} of ${MOST_FAILURES} in a row)`;
     this.remark([{ step, kind: 'non-finite-op', severity: 'error', text }]);
     if (skipped < MOST_FAILURES) return;
+    if (!broken.startsWith('parameter')) await this.save(true); // weights that are broken themselves help nobody
     throw new NumericError(`${skipped} steps in a row were not finite; first: ${broken}`, {
       code: 'TRAIN-NAN',
       where: `step ${step}, learning rate ${short(lr)}; last checkpoint: ${this.checkpoint ?? 'none'}`,
@@ -150,7 +157,8 @@ export class Loop {
   private async save(last = false): Promise<void> {
     const { step } = this.trainer.state;
     try {
-      this.checkpoint = await this.host.save(this.seconds);
+      const evaluated = this.lastEval?.step === step ? this.lastEval : null;
+      this.checkpoint = await this.host.save(this.seconds, evaluated);
     } catch (error) {
       this.failedSaves++;
       if (!(error instanceof IoError) || last || this.failedSaves >= MOST_FAILURES) throw error;
