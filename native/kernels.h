@@ -11,10 +11,11 @@ typedef void (*RangeFn)(void* context, int64_t begin, int64_t end);
 
 // What a kernel may ask of its surroundings.
 struct Run {
-  // Calls fn for chunks [i, min(i + grain, n)), i = 0, grain, 2 * grain ..., in any order on any thread; returns when all are done.
+  // Calls fn for chunks [i, min(i + grain, n)), i = 0, grain, 2 * grain ..., in any order on any thread; returns when
+  // all are done.
   void (*parallel_for)(int64_t n, int64_t grain, RangeFn fn, void* context);
-  // At least `bytes` of 64-byte aligned scratch of the calling thread, valid until its next call with the same slot (0..7).
-  // Grows once and is kept, so a step that was run before allocates nothing.
+  // At least `bytes` of 64-byte aligned scratch of the calling thread, valid until its next call with the same slot
+  // (0..7). Grows once and is kept, so a step that was run before allocates nothing.
   void* (*scratch)(int slot, int64_t bytes);
   int threads;
 };
@@ -56,8 +57,24 @@ struct AdamWCall {
 
 // Codes of elementwise functions; src/backend/native/codes.ts has the same order by name.
 enum UnaryFn {
-  kNeg, kAbs, kExp, kLog, kSqrt, kRsqrt, kSquare, kReciprocal, kTanh, kSigmoid, kRelu, kErf, kGelu, kGeluTanh,
-  kAddScalar, kMulScalar, kPowScalar, kUnaryCount
+  kNeg,
+  kAbs,
+  kExp,
+  kLog,
+  kSqrt,
+  kRsqrt,
+  kSquare,
+  kReciprocal,
+  kTanh,
+  kSigmoid,
+  kRelu,
+  kErf,
+  kGelu,
+  kGeluTanh,
+  kAddScalar,
+  kMulScalar,
+  kPowScalar,
+  kUnaryCount
 };
 enum BinaryFn { kAdd, kSub, kMul, kDiv, kMaximum, kMinimum, kEqual, kGreater, kLess, kBinaryCount };
 enum ReduceFn { kSum, kMax, kMin };
@@ -68,11 +85,14 @@ struct KernelTable {
   void (*fill)(const Run*, float* y, int64_t n, float value);
   void (*fill_i32)(const Run*, int32_t* y, int64_t n, int32_t value);
   // 32-bit elements of any type.
-  void (*copy)(const Run*, const uint32_t* x, uint32_t* y, int rank, const int64_t* shape, const Walk* from, const Walk* to);
+  void (*copy)(const Run*, const uint32_t* x, uint32_t* y, int rank, const int64_t* shape, const Walk* from,
+               const Walk* to);
   void (*accumulate)(const Run*, const float* x, float* y, int64_t n);
   void (*unary)(const Run*, int fn, const float* x, float* y, int64_t n, float c);
-  void (*unary_grad)(const Run*, int fn, const float* x, const float* y, const float* d_y, float* d_x, int64_t n, float c);
-  void (*binary)(const Run*, int fn, const float* a, const float* b, float* y, int rank, const int64_t* shape, const int64_t* strides_a, const int64_t* strides_b);
+  void (*unary_grad)(const Run*, int fn, const float* x, const float* y, const float* d_y, float* d_x, int64_t n,
+                     float c);
+  void (*binary)(const Run*, int fn, const float* a, const float* b, float* y, int rank, const int64_t* shape,
+                 const int64_t* strides_a, const int64_t* strides_b);
   void (*where)(const Run*, const float* condition, const float* a, const float* b, float* y, int64_t n);
   void (*reduce)(const Run*, int fn, const float* x, float* y, int64_t outer, int64_t size, int64_t inner);
   void (*argmax)(const Run*, const float* x, int32_t* y, int64_t rows, int64_t cols);
@@ -81,15 +101,21 @@ struct KernelTable {
   void (*softmax_grad)(const Run*, const float* y, const float* d_y, float* d_x, int64_t rows, int64_t cols);
   void (*log_softmax)(const Run*, const float* x, float* y, int64_t rows, int64_t cols);
   void (*log_softmax_grad)(const Run*, const float* y, const float* d_y, float* d_x, int64_t rows, int64_t cols);
-  void (*layer_norm)(const Run*, const float* x, const float* gamma, const float* beta, float* y, float* mean, float* rstd, int64_t rows, int64_t cols, float eps);
-  void (*layer_norm_grad)(const Run*, const float* x, const float* gamma, const float* mean, const float* rstd, const float* d_y, float* d_x, float* d_gamma, float* d_beta, int64_t rows, int64_t cols);
-  void (*cross_entropy)(const Run*, const float* logits, const int32_t* labels, float* losses, float* lse, int64_t rows, int64_t cols, int32_t ignore_index);
-  void (*cross_entropy_grad)(const Run*, const float* logits, const int32_t* labels, const float* lse, const float* d_losses, float* d_logits, int64_t rows, int64_t cols, int32_t ignore_index);
+  void (*layer_norm)(const Run*, const float* x, const float* gamma, const float* beta, float* y, float* mean,
+                     float* rstd, int64_t rows, int64_t cols, float eps);
+  void (*layer_norm_grad)(const Run*, const float* x, const float* gamma, const float* mean, const float* rstd,
+                          const float* d_y, float* d_x, float* d_gamma, float* d_beta, int64_t rows, int64_t cols);
+  void (*cross_entropy)(const Run*, const float* logits, const int32_t* labels, float* losses, float* lse, int64_t rows,
+                        int64_t cols, int32_t ignore_index);
+  void (*cross_entropy_grad)(const Run*, const float* logits, const int32_t* labels, const float* lse,
+                             const float* d_losses, float* d_logits, int64_t rows, int64_t cols, int32_t ignore_index);
   void (*gather)(const Run*, const float* table, const int32_t* ids, float* y, int64_t rows, int64_t width);
-  void (*scatter_add)(const Run*, const int32_t* ids, const float* d_y, float* d_table, int64_t rows, int64_t width, int64_t table_rows);
+  void (*scatter_add)(const Run*, const int32_t* ids, const float* d_y, float* d_table, int64_t rows, int64_t width,
+                      int64_t table_rows);
   void (*dropout)(const Run*, const float* x, float* y, int64_t rows, int64_t cols, double rate, const RandomKey* key);
   void (*attention)(const Run*, const AttentionCall*, float* y, float* lse);
-  void (*attention_grad)(const Run*, const AttentionCall*, const float* y, const float* lse, const float* d_y, float* d_q, float* d_k, float* d_v);
+  void (*attention_grad)(const Run*, const AttentionCall*, const float* y, const float* lse, const float* d_y,
+                         float* d_q, float* d_k, float* d_v);
   void (*sum_squares)(const Run*, const float* x, int64_t n, float* out);
   void (*adamw)(const Run*, const AdamWCall*);
   // Multiply-adds in registers, for the measured peak: their number of floating-point operations.

@@ -1,0 +1,14 @@
+// Which kernels run here, and how fast their arithmetic can be at most.
+#pragma once
+#include "kernels.h"
+
+// The instruction sets this processor and its operating system run, best first; null ends the list.
+const KernelTable* const* bg_isas();
+
+// The best table (wanted = null), or the one called `wanted`: "base" "avx2" "avx512" "neon". Null with a sentence in
+// *error if there is no such set or the processor lacks it; the table in use then stays. Not to be called while kernels
+// run.
+const KernelTable* bg_select(const char* wanted, const char** error);
+
+// GFLOP/s of fused multiply-adds in registers with the table in use: no kernel can be faster. Takes about 0.2 s.
+double bg_fma_peak(int threads);

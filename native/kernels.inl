@@ -1,0 +1,53 @@
+// All kernels of one instruction set and their table. isa_*.cc gives VL (floats a vector), MR x NV (rows and vectors of
+// the product's tile), BG_ISA and BG_TABLE. The table is the only symbol that leaves the object: a second copy of a
+// shared function, compiled for a better processor, must never reach the linker.
+#include "kernels.h"
+#include "vec.inl"
+#include "math.inl"
+#include "elementwise.inl"
+#include "reduce.inl"
+#include "indexing.inl"
+#include "softmax.inl"
+#include "loss.inl"
+#include "normalize.inl"
+#include "optimizer.inl"
+#include "random.inl"
+#include "gemm.inl"
+#if __has_include("attention.inl")
+#include "attention.inl"
+#endif
+#include "roof.inl"
+
+extern "C" const KernelTable BG_TABLE = {
+    .isa = BG_ISA,
+    .vector_length = VL,
+    .fill = fill,
+    .fill_i32 = fill_i32,
+    .copy = copy,
+    .accumulate = accumulate,
+    .unary = unary,
+    .unary_grad = unary_grad,
+    .binary = binary,
+    .where = where,
+    .reduce = reduce,
+    .argmax = argmax,
+    .matmul = matmul,
+    .softmax = softmax,
+    .softmax_grad = softmax_grad,
+    .log_softmax = log_softmax,
+    .log_softmax_grad = log_softmax_grad,
+    .layer_norm = layer_norm,
+    .layer_norm_grad = layer_norm_grad,
+    .cross_entropy = cross_entropy,
+    .cross_entropy_grad = cross_entropy_grad,
+    .gather = gather,
+    .scatter_add = scatter_add,
+    .dropout = dropout,
+#if __has_include("attention.inl")
+    .attention = attention,
+    .attention_grad = attention_grad,
+#endif
+    .sum_squares = sum_squares,
+    .adamw = adamw,
+    .fma_loop = fma_loop,
+};
