@@ -1,7 +1,7 @@
 import type { EvalMetrics, FillSample, Floors, RunEnd, RunStart } from '../train/events.js';
 import { printable } from './errors.js';
 import { type Point, plot } from './plot.js';
-import { bytes, count, pad, percent, share, table, time, unit } from './ui.js';
+import { around, bytes, count, pad, percent, share, table, time, unit, width } from './ui.js';
 
 /** Columns before the text of a line. */
 export const INDENT = 14;
@@ -81,15 +81,26 @@ export const guesses = (sample: FillSample, most = 3): string =>
     .map(({ token, probability }) => `${token} ${share(probability).slice(0, 3)}`)
     .join('  ');
 
-/** The same sentences at the beginning and at the end. */
-export function beforeAndAfter(before: readonly FillSample[], after: readonly FillSample[]): string {
+/** Columns of a table's first cell below which there is nothing left to read. */
+const NARROW = 24;
+
+/**
+ * The same sentences at the beginning and at the end.
+ * @param columns of the table; where room is short there are fewer guesses, and the sentences are cut around the mask
+ */
+export function beforeAndAfter(before: readonly FillSample[], after: readonly FillSample[], columns: number): string {
   const first = new Map(before.map((sample) => [sample.text, sample]));
-  const rows = after.map((sample) => {
-    const old = first.get(sample.text);
-    return [sample.text, old === undefined ? '' : guesses(old), guesses(sample)];
-  });
-  const [from, to] = [before[0]?.step ?? 0, after[0]?.step ?? 0];
-  return table(['', `step ${from}`, `step ${to}`], rows);
+  const head = [`step ${before[0]?.step ?? 0}`, `step ${after[0]?.step ?? 0}`];
+  const answers = (most: number): string[][] =>
+    after.map((sample) => [first.get(sample.text), sample].map((s) => (s === undefined ? '' : guesses(s, most))));
+  const room = (most: number): number => {
+    const widest = [0, 1].map((i) => Math.max(...[head, ...answers(most)].map((row) => width(row[i] ?? ''))));
+    return columns - widest.reduce((sum, w) => sum + w) - 10; // 10: lines and blanks around three columns
+  };
+  const most = [3, 2].find((n) => room(n) >= NARROW) ?? 1;
+  const text = (sample: FillSample): string => around(printable(sample.text), '[MASK]', Math.max(NARROW, room(most)));
+  const rows = answers(most).map((row, i) => [text(after[i] as FillSample), ...row]);
+  return table(['', ...head], rows);
 }
 
 function evalLines(e: EvalMetrics, { floors, sentenceTask }: RunStart): string[] {

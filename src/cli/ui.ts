@@ -58,6 +58,24 @@ export function clip(text: string, columns: number): string {
   return out;
 }
 
+/** Cuts to at most `columns` on both sides of `mark`, so that it stays in sight. */
+export function around(text: string, mark: string, columns: number): string {
+  const at = text.indexOf(mark);
+  if (at < 0 || width(text) <= columns) return clip(text, columns);
+  const left = Array.from(text.slice(0, at));
+  const right = Array.from(text.slice(at + mark.length));
+  let shown = mark;
+  for (let turn = 0; left.length + right.length > 0; turn++) {
+    const takesLeft = left.length > 0 && (turn % 2 === 0 || right.length === 0);
+    const longer = takesLeft ? `${left.at(-1)}${shown}` : `${shown}${right[0]}`;
+    if (width(longer) > columns - 2) break;
+    if (takesLeft) left.pop();
+    else right.shift();
+    shown = longer;
+  }
+  return `${left.length > 0 ? '…' : ''}${shown}${right.length > 0 ? '…' : ''}`;
+}
+
 /** Breaks at blanks into lines of at most `columns`, all but the first indented; a longer word stays whole. */
 export function wrap(text: string, columns: number, indent: number): string {
   const lines = [''];
@@ -104,7 +122,7 @@ const BLOCKS = '▁▂▃▄▅▆▇█';
 
 /** Values as little columns, the last ones when there are more than `columns`. */
 export function sparkline(values: readonly number[], columns = 8): string {
-  const shown = values.slice(-columns).filter(Number.isFinite);
+  const shown = values.filter(Number.isFinite).slice(-columns);
   const low = Math.min(...shown);
   const range = Math.max(...shown) - low;
   return shown.map((v) => BLOCKS[range === 0 ? 3 : Math.round(((v - low) / range) * 7)]).join('');
