@@ -26,7 +26,7 @@ export async function fillMask(
   top = 5,
 ): Promise<Guess[][]> {
   const { ids } = tokenizer.encode(text);
-  const mask = tokenizer.vocab.special.mask;
+  const { mask } = tokenizer.vocab;
   const positions = Int32Array.from(ids.flatMap((id, i) => (id === mask ? [i] : [])));
   if (positions.length === 0) {
     throw new DataError('the text holds no [MASK]', {

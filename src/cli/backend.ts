@@ -1,0 +1,23 @@
+import type { Command } from 'commander';
+import { type Choice, defaultChoice } from '../backend/select.js';
+import { positiveInt } from './options.js';
+
+/** What a user may say about where kernels run. */
+export interface BackendFlags {
+  readonly backend?: string;
+  readonly threads?: number;
+}
+
+/** The options of every command that computes. */
+export function addBackendOptions(command: Command): Command {
+  return command
+    .option('--backend <name>', 'auto, native or js (default: $BG_BACKEND, or the fastest that runs here)')
+    .option('--threads <n>', 'threads of native (default: $BG_THREADS, or one a core)', positiveInt);
+}
+
+/** Options stand above the environment. @throws {BackendError} the one asked for cannot run here */
+export function chooseBackend({ backend, threads }: BackendFlags): Choice {
+  if (backend !== undefined) process.env.BG_BACKEND = backend;
+  if (threads !== undefined) process.env.BG_THREADS = `${threads}`;
+  return defaultChoice();
+}
