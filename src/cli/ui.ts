@@ -1,7 +1,15 @@
-import { styleText } from 'node:util';
 import Table from 'cli-table3';
 
-export type Style = Parameters<typeof styleText>[0];
+/** Escape codes that begin and end a style (ECMA-48, 8.3.117). Node 20.0 has no `util.styleText` yet. */
+const STYLES = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+} as const;
+export type Style = keyof typeof STYLES;
 
 /** Whether colours and redrawing make sense there: a terminal, and nobody asked for plain text (no-color.org). */
 export function isLive(stream: { readonly isTTY?: boolean }, env = process.env): boolean {
@@ -16,7 +24,7 @@ export type Paint = (style: Style, text: string) => string;
 export const painter =
   (color: boolean): Paint =>
   (style, text) =>
-    color ? styleText(style, text) : text;
+    color ? `\u001b[${STYLES[style][0]}m${text}\u001b[${STYLES[style][1]}m` : text;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape sequences of colours
 const ESCAPES = /(\u001b\[[\d;]*[A-Za-z])/g;
