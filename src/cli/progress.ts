@@ -143,7 +143,7 @@ class TerminalReporter implements Reporter {
     const start = above === '' ? this.back() : this.erase();
     this.err.write(`${start}${above}${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`);
     this.drawn = lines;
-    this.drawnAt = this.now();
+    if (lines.length > 0) this.drawnAt = this.now();
   }
 }
 
