@@ -3,6 +3,7 @@
 // shared function, compiled for a better processor, must never reach the linker.
 #include "kernels.h"
 #include "vec.inl"
+#include "transpose.inl"
 #include "math.inl"
 #include "elementwise.inl"
 #include "reduce.inl"
