@@ -116,7 +116,15 @@ export interface Kernels {
   /** dX = dY * fn'(x, y). */
   unaryGrad(fn: UnaryFn, x: Buf, y: Buf, dY: Buf, dX: Buf, c: number): void;
   /** y = fn(a, b), each read with its strides over `shape`. */
-  binary(fn: BinaryFn, a: Buf, b: Buf, y: Buf, shape: Shape, stridesA: readonly number[], stridesB: readonly number[]): void;
+  binary(
+    fn: BinaryFn,
+    a: Buf,
+    b: Buf,
+    y: Buf,
+    shape: Shape,
+    stridesA: readonly number[],
+    stridesB: readonly number[],
+  ): void;
   /** y = condition != 0 ? a : b; all four have one shape. */
   where(condition: Buf, a: Buf, b: Buf, y: Buf): void;
   /** x [outer, size, inner] -> y [outer, inner]. */
@@ -132,11 +140,31 @@ export interface Kernels {
   logSoftmaxGrad(y: Buf, dY: Buf, dX: Buf, rows: number, cols: number): void;
   /** y = (x - mean) * rstd * gamma + beta; mean and rstd [rows] are kept for the gradient. Biased variance. */
   layerNorm(x: Buf, gamma: Buf, beta: Buf, y: Buf, mean: Buf, rstd: Buf, rows: number, cols: number, eps: number): void;
-  layerNormGrad(x: Buf, gamma: Buf, mean: Buf, rstd: Buf, dY: Buf, dX: Buf, dGamma: Buf, dBeta: Buf, rows: number, cols: number): void;
+  layerNormGrad(
+    x: Buf,
+    gamma: Buf,
+    mean: Buf,
+    rstd: Buf,
+    dY: Buf,
+    dX: Buf,
+    dGamma: Buf,
+    dBeta: Buf,
+    rows: number,
+    cols: number,
+  ): void;
   /** losses[r] = lse[r] - logits[r, labels[r]], 0 where labels[r] = ignoreIndex; lse[r] = log sum exp. */
   crossEntropy(logits: Buf, labels: Buf, losses: Buf, lse: Buf, rows: number, cols: number, ignoreIndex: number): void;
   /** dLogits[r, c] = dLosses[r] * (exp(logits[r, c] - lse[r]) - [c = labels[r]]), 0 in ignored rows. */
-  crossEntropyGrad(logits: Buf, labels: Buf, lse: Buf, dLosses: Buf, dLogits: Buf, rows: number, cols: number, ignoreIndex: number): void;
+  crossEntropyGrad(
+    logits: Buf,
+    labels: Buf,
+    lse: Buf,
+    dLosses: Buf,
+    dLogits: Buf,
+    rows: number,
+    cols: number,
+    ignoreIndex: number,
+  ): void;
   /** y[r, :] = table[ids[r], :]. */
   gather(table: Buf, ids: Buf, y: Buf, rows: number, width: number): void;
   /** dTable[ids[r], :] += dY[r, :], in rising order of r: no update is lost and the sum is deterministic. */
@@ -175,8 +203,10 @@ export interface Backend {
   read(buf: Buf): Promise<TypedData>;
   /** A window of a buffer. It keeps the memory alive and is freed like any buffer. */
   view(buf: Buf, offset: number, length: number): Buf;
-  /** Called by scope and tape alone. @throws {BackendError} when already freed */
+  /** Called by scope, by the tape and by `ops/scratch.ts` alone. @throws {BackendError} when already freed */
   free(buf: Buf): void;
   /** Waits until all enqueued kernels have run. */
   flush(): Promise<void>;
+  /** Measured GFLOP/s of fused multiply-adds in registers: what no kernel can exceed. Takes a part of a second. */
+  readonly fmaPeak?: (threads?: number) => number;
 }

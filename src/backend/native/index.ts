@@ -1,0 +1,105 @@
+import { type DType, dtypeOf, type TypedData } from '../../core/dtype.js';
+import { BackendError } from '../../core/errors.js';
+import type { Backend, Buf, Kernels } from '../backend.js';
+import { NativeKernels } from './kernels.js';
+import { type Addon, type Engine, loadAddon } from './load.js';
+import { NativeMemory } from './memory.js';
+import { type NativeOptions, settingsOf } from './options.js';
+import { Queue } from './queue.js';
+
+export type { NativeOptions } from './options.js';
+
+/** SIMD kernels of native/ on a pool of threads, over memory that the garbage collector does not see. */
+export class NativeBackend implements Backend {
+  readonly name = 'native';
+  readonly float = 'f32';
+  readonly runsOn: string;
+  readonly kernels: Kernels;
+  private readonly queue: Queue;
+  private readonly memory: NativeMemory;
+
+  constructor(
+    private readonly engine: Engine,
+    /** Threads that compute. */
+    readonly threads: number,
+    /** Instruction sets that this machine runs, best first. */
+    readonly isas: readonly string[],
+    poison: boolean,
+  ) {
+    this.queue = new Queue(engine);
+    this.memory = new NativeMemory(engine, this.queue, poison);
+    this.kernels = new NativeKernels(this.memory, this.queue);
+    this.runsOn = `${engine.isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+  }
+
+  /** Instruction set of the kernels. */
+  get isa(): string {
+    return this.engine.isa;
+  }
+
+  get liveBytes(): number {
+    return this.memory.liveBytes;
+  }
+
+  get peakBytes(): number {
+    return this.memory.peakBytes;
+  }
+
+  alloc(length: number, dtype: DType): Buf {
+    return this.memory.alloc(length, dtype);
+  }
+
+  upload(data: TypedData): Buf {
+    const buf = this.memory.alloc(data.length, dtypeOf(data));
+    this.memory.write(buf, data);
+    return buf;
+  }
+
+  write(buf: Buf, data: TypedData): void {
+    this.memory.write(buf, data);
+  }
+
+  async read(buf: Buf): Promise<Float32Array | Int32Array> {
+    return this.memory.read(buf);
+  }
+
+  view(buf: Buf, offset: number, length: number): Buf {
+    return this.memory.view(buf, offset, length);
+  }
+
+  free(buf: Buf): void {
+    this.memory.free(buf);
+  }
+
+  async flush(): Promise<void> {
+    this.queue.run();
+  }
+
+  fmaPeak(threads = this.threads): number {
+    return this.engine.fmaPeak(threads);
+  }
+}
+
+function startEngine(addon: Addon, bytes: number, isa: string, threads: number): Engine {
+  try {
+    return new addon.Engine(bytes, isa, threads);
+  } catch (cause) {
+    throw new BackendError(`native: ${cause instanceof Error ? cause.message : cause}`, {
+      code: 'BACKEND-NATIVE',
+      fix: 'raise the limit on address space (`ulimit -v`) or set BG_ARENA_GB to less',
+      cause,
+    });
+  }
+}
+
+/**
+ * A native backend with memory of its own. Threads are shared by all of a process: those that compute at the same time
+ * (in workers) take turns.
+ * @throws {BackendError} when the addon is not there; {UsageError} when an option or a variable of the environment
+ *   (`BG_ISA`, `BG_THREADS`, `BG_ARENA_GB`, `BG_POISON`) is not one that this machine can run with
+ */
+export function createNativeBackend(options: NativeOptions = {}): NativeBackend {
+  const addon = loadAddon();
+  const { arenaBytes, isa, threads, poison } = settingsOf(options, addon);
+  return new NativeBackend(startEngine(addon, arenaBytes, isa, threads), threads, addon.isas, poison);
+}

@@ -1,0 +1,150 @@
+import { bytesPer, type DType, dtypeOf, type TypedData } from '../../core/dtype.js';
+import { BackendError, DtypeError } from '../../core/errors.js';
+import type { Buf } from '../backend.js';
+import { type Block, Heap } from './heap.js';
+import type { Engine } from './load.js';
+import type { Queue } from './queue.js';
+
+/** Memory that one or more buffers look at; it counts as live until the last of them is freed. */
+interface Share {
+  readonly block: Block;
+  readonly bytes: number;
+  users: number;
+}
+
+/** A buffer of this backend: a window of the arena. */
+class NativeBuf implements Buf {
+  freed = false;
+
+  constructor(
+    readonly memory: NativeMemory,
+    readonly share: Share,
+    readonly dtype: DType,
+    /** First byte in the arena. */
+    readonly at: number,
+    readonly length: number,
+  ) {}
+}
+
+const MIB = 2 ** 20;
+const mib = (bytes: number): string => `${(bytes / MIB).toFixed(bytes < MIB ? 3 : 0)} MiB`;
+/** Bits of a NaN; as an i32 it is no id of any table. */
+const POISON = 0x7fc00000;
+
+/** Buffers in one arena: who uses which bytes, and how many there are. */
+export class NativeMemory {
+  liveBytes = 0;
+  peakBytes = 0;
+  private readonly heap: Heap;
+
+  /**
+   * @param poison fills memory with NaN when it is handed out and when it is freed, so that a kernel that reads what
+   *   nobody wrote, or what is gone, shows it
+   */
+  constructor(
+    private readonly engine: Engine,
+    private readonly queue: Queue,
+    private readonly poison: boolean,
+  ) {
+    this.heap = new Heap((bytes) => engine.commit(bytes));
+  }
+
+  alloc(length: number, dtype: DType): NativeBuf {
+    if (dtype === 'f64') {
+      throw new DtypeError('native: no f64; f32 and i32 are what it computes with', {
+        fix: "use the js backend with 'f64'",
+      });
+    }
+    const bytes = length * bytesPer(dtype);
+    const block = Number.isSafeInteger(bytes) && bytes >= 0 ? this.heap.take(bytes) : null;
+    if (block === null) throw this.outOfMemory(bytes);
+    this.spoil(block);
+    this.liveBytes += bytes;
+    this.peakBytes = Math.max(this.peakBytes, this.liveBytes);
+    return new NativeBuf(this, { block, bytes, users: 1 }, dtype, block.at, length);
+  }
+
+  view(buf: Buf, offset: number, length: number): NativeBuf {
+    const { share, dtype, at } = this.own(buf);
+    if (!(offset >= 0 && length >= 0 && offset + length <= buf.length)) {
+      throw new BackendError(`native: a view of ${offset} .. ${offset + length} into ${buf.length} elements`);
+    }
+    share.users++;
+    return new NativeBuf(this, share, dtype, at + offset * bytesPer(dtype), length);
+  }
+
+  free(buf: Buf): void {
+    if (buf instanceof NativeBuf && buf.freed) {
+      throw new BackendError('native: a buffer was freed twice', { code: 'BACKEND-FREED' });
+    }
+    const owned = this.own(buf);
+    const { share } = owned;
+    owned.freed = true;
+    share.users--;
+    if (share.users > 0) return;
+    this.liveBytes -= share.bytes;
+    this.spoil(share.block);
+    this.heap.give(share.block);
+  }
+
+  /** Where the elements of a float buffer begin. @throws {BackendError} freed, or of another backend; {DtypeError} */
+  floats(buf: Buf): number {
+    const { dtype, at } = this.own(buf);
+    if (dtype !== 'f32') throw new DtypeError(`native: a kernel wants f32 and was given ${dtype}`);
+    return at;
+  }
+
+  /** The same for ids. */
+  ints(buf: Buf): number {
+    const { dtype, at } = this.own(buf);
+    if (dtype !== 'i32') throw new DtypeError(`native: a kernel wants i32 and was given ${dtype}`);
+    return at;
+  }
+
+  /** The same for elements of either type. */
+  words(buf: Buf): number {
+    return this.own(buf).at;
+  }
+
+  /** Replaces the content, after all that was enqueued. */
+  write(buf: Buf, data: TypedData): void {
+    const { dtype, at } = this.own(buf);
+    if (data.length !== buf.length) {
+      throw new BackendError(`native: ${data.length} values written to a buffer of ${buf.length}`);
+    }
+    if (dtypeOf(data) !== dtype)
+      throw new DtypeError(`native: ${dtypeOf(data)} values written to a buffer of ${dtype}`);
+    // What is enqueued may still read the old content, or that of a freed buffer whose place this one took.
+    this.queue.run();
+    this.engine.copyIn(at, data);
+  }
+
+  read(buf: Buf): Float32Array | Int32Array {
+    const { dtype, at, length } = this.own(buf);
+    const data = dtype === 'i32' ? new Int32Array(length) : new Float32Array(length);
+    this.queue.run();
+    this.engine.copyOut(at, data);
+    return data;
+  }
+
+  private own(buf: Buf): NativeBuf {
+    if (!(buf instanceof NativeBuf) || buf.memory !== this) {
+      throw new BackendError('native: a buffer of another backend', { code: 'BACKEND-MIXED' });
+    }
+    if (buf.freed)
+      throw new BackendError('native: a kernel was given a buffer that was freed', { code: 'BACKEND-FREED' });
+    return buf;
+  }
+
+  private spoil(block: Block): void {
+    if (this.poison) this.queue.push('fillI32', block.size / 4, block.at, POISON);
+  }
+
+  private outOfMemory(bytes: number): BackendError {
+    return new BackendError(`out of memory: ${mib(bytes)} more wanted`, {
+      code: 'BACKEND-MEMORY',
+      where: `native backend, ${mib(this.liveBytes)} of ${mib(this.engine.size)} in use`,
+      fix: 'use a smaller batch, a shorter sequence or a smaller model; BG_ARENA_GB sets the limit',
+    });
+  }
+}
