@@ -4,7 +4,7 @@ import { IdBuffer } from './id-buffer.js';
 import { MAX_REMEMBERED, Scanner } from './scanner.js';
 import type { Dialect } from './unicode.js';
 import { CONTINUATION, SPECIAL_TOKENS, type Vocab } from './vocab.js';
-import { WordPiece } from './wordpiece.js';
+import { WORD_LIMIT, WordPiece } from './wordpiece.js';
 
 export type TokenizerOptions = BasicOptions;
 
@@ -26,8 +26,6 @@ export interface Pieces {
   readonly to: number[];
 }
 
-/** A word of more code points is [UNK]: tokenizers/src/models/wordpiece/mod.rs:50, google tokenization.py:303. */
-const WORD_LIMIT: Readonly<Record<Dialect, number>> = { hf: 100, google: 200 };
 /** The memory of chunks is emptied at this many: about 60 MB. Real corpora hold fewer. */
 const MAX_CHUNKS = 1 << 20;
 /** The special tokens as they stand in a text; none is the beginning of another. */

@@ -1,3 +1,4 @@
+import type { Dialect } from './unicode.js';
 import { CONTINUATION, type Vocab } from './vocab.js';
 
 const WORD_ROOT = 0;
@@ -62,6 +63,9 @@ class Trie {
   }
 }
 
+/** A word of more code points is [UNK]: tokenizers/src/models/wordpiece/mod.rs:50, google tokenization.py:303. */
+export const WORD_LIMIT: Readonly<Record<Dialect, number>> = { hf: 100, google: 200 };
+
 /** Greedy longest-match-first segmentation of a word (google-research/bert tokenization.py:300-359). */
 export class WordPiece {
   /** Pieces of the last `split`: ids, and where each ends in the text. */
@@ -73,7 +77,7 @@ export class WordPiece {
   /** Id and end of a match, and the start of the word. */
   readonly #match = new Int32Array(3);
 
-  /** @param limit a word of more code points is [UNK]: 100 in Hugging Face's tokenizer, 200 in Google's */
+  /** @param limit a word of more code points is [UNK]; see WORD_LIMIT */
   constructor(vocab: Vocab, limit: number) {
     this.#trie = new Trie(vocab);
     this.#unk = vocab.unk;
