@@ -18,6 +18,8 @@ export interface BackendFinding {
   readonly runsOn: string | null;
   /** Why it cannot run, and what to do; null where it runs. */
   readonly reason: string | null;
+  /** Instruction sets of its kernels that this CPU has, best first; empty where there is no choice. */
+  readonly isas: readonly string[];
   /** Measured: the most multiply-adds that all threads manage; null where nobody measures. */
   readonly peakGflops: number | null;
   readonly matmul: Trial | null;
@@ -46,16 +48,18 @@ export interface Findings {
 
 const SWITCHES: readonly (readonly [name: string, meaning: string])[] = [
   ['BG_BACKEND', 'auto, native or js'],
-  ['BG_ISA', 'base, avx2 or avx512; unset: the best this CPU has'],
+  ['BG_ISA', 'base, avx2, avx512 or neon; unset: the best this CPU has'],
   ['BG_THREADS', 'threads of native; unset: one a core'],
-  ['BG_POISON', '1 fills memory with NaN before it is used, to find what reads it too early'],
+  ['BG_ARENA_GB', 'how far the memory of native may grow; unset: all there is'],
+  ['BG_POISON', '1 fills memory of native with NaN before it is used, to find what reads it too early'],
 ];
 const NO_GPU = 'no GPU backend in this version; the interface leaves room for one (src/backend/backend.ts)';
 const BACKENDS = ['native', 'js'] as const satisfies readonly BackendName[];
 
-/** A backend that can measure its machine: multiply-adds of all threads with nothing in their way, in GFLOP/s. */
+/** What a backend may tell besides: instruction sets to choose from, and its threads' multiply-adds in GFLOP/s. */
 interface Measured {
-  fmaPeak?(threads?: number): number | Promise<number>;
+  readonly isas?: readonly string[];
+  fmaPeak?(): number | Promise<number>;
 }
 
 /** What went wrong, in one line, with what to do about it. */
@@ -63,8 +67,8 @@ const sentence = (error: BertgradError): string => [error.message, error.fix].fi
 
 async function measure(backend: Backend & Measured): Promise<BackendFinding> {
   const peakGflops = (await backend.fmaPeak?.()) ?? null;
-  const { name, runsOn } = backend;
-  return { name, runsOn, reason: null, peakGflops, matmul: await tryMatmul(backend) };
+  const { name, runsOn, isas = [] } = backend;
+  return { name, runsOn, reason: null, isas, peakGflops, matmul: await tryMatmul(backend) };
 }
 
 /** @param chosen the backend in use, which is not made a second time */
@@ -73,7 +77,7 @@ async function lookAtBackend(name: BackendName, chosen: Backend | null): Promise
     return await measure(chosen?.name === name ? chosen : selectBackend(name).backend);
   } catch (error) {
     if (!(error instanceof BertgradError)) throw error;
-    return { name, runsOn: null, reason: sentence(error), peakGflops: null, matmul: null };
+    return { name, runsOn: null, reason: sentence(error), isas: [], peakGflops: null, matmul: null };
   }
 }
 
@@ -129,13 +133,14 @@ function machineLines({ cpu, cores, cpuQuota, instructions, ...m }: Machine): st
   ];
 }
 
-function backendText({ runsOn, reason, peakGflops, matmul }: BackendFinding): string {
+function backendText({ runsOn, reason, isas, peakGflops, matmul }: BackendFinding): string {
   if (runsOn === null || matmul === null) return `does not run here: ${reason?.replace(/^\w+: /, '')}`;
   const rate = (gflops: number): string => `${gflops.toFixed(gflops < 10 ? 1 : 0)} GFLOP/s`;
   const share =
     peakGflops === null ? '' : `, ${percent(matmul.gflops / peakGflops)} of the measured peak ${rate(peakGflops)}`;
   const speed = `matmul of ${matmul.size} x ${matmul.size} at ${rate(matmul.gflops)}${share}`;
-  return `runs on ${runsOn}; ${speed}${matmul.right ? '' : '; ITS RESULT IS WRONG: please report this'}`;
+  const choice = isas.length > 1 ? ` (of ${isas.join(', ')})` : '';
+  return `runs on ${runsOn}${choice}; ${speed}${matmul.right ? '' : '; ITS RESULT IS WRONG: please report this'}`;
 }
 
 function addonLines({ backends, addonLog }: Findings): string[] {

@@ -81,16 +81,11 @@ const PROCESS: Streams = {
   err: (text) => void process.stderr.write(text),
 };
 
+/** Lines that can be pasted into a shell, comments included; they fit 80 columns. */
 function bareHelp(): string {
-  const width = Math.max(...PATH.map(([line]) => line.length));
-  const path = PATH.map(([line, what]) => `  bertgrad ${line.padEnd(width)}  ${what}`);
-  return [
-    '',
-    'From a text to a model:',
-    ...path,
-    '',
-    'In a hurry: npm run demo. More on a command: bertgrad <command> --help',
-  ].join('\n');
+  const path = PATH.flatMap(([line, what]) => [`  # ${what}`, `  bertgrad ${line}`]);
+  const more = ['All of it in four minutes: bertgrad demo', 'Options of a command:      bertgrad <command> --help'];
+  return ['', 'From a text to a model:', ...path, '', ...more].join('\n');
 }
 
 /** Throws instead of exiting, and leaves the printing of mistakes to us; for the command and all below it. */
