@@ -1,25 +1,5 @@
 // Moving elements: strided copies, table look-up and its gradient.
 
-// Exchanges rows and columns of a tile of VL x VL words: log2 VL rounds of interleaving halves.
-static inline void transpose_tile(const float* x, int64_t stride_x, float* y, int64_t stride_y) {
-  Vec row[VL];
-  for (int i = 0; i < VL; ++i) row[i] = load(x + i * stride_x);
-  IVec low, high;  // a0 b0 a1 b1 ... of the lower and of the upper halves
-  for (int i = 0; i < VL; ++i) {
-    low[i] = i / 2 + (i % 2) * VL;
-    high[i] = low[i] + VL / 2;
-  }
-  for (int round = 1; round < VL; round *= 2) {
-    Vec next[VL];
-    for (int i = 0; i < VL / 2; ++i) {
-      next[2 * i] = __builtin_shuffle(row[i], row[i + VL / 2], low);
-      next[2 * i + 1] = __builtin_shuffle(row[i], row[i + VL / 2], high);
-    }
-    for (int i = 0; i < VL; ++i) row[i] = next[i];
-  }
-  for (int i = 0; i < VL; ++i) store(y + i * stride_y, row[i]);
-}
-
 // y[j, i] = x[i, j] for i < rows, j < cols.
 static void transpose(const float* x, int64_t stride_x, float* y, int64_t stride_y, int64_t rows, int64_t cols) {
   for (int64_t i = 0; i < rows; i += VL) {
@@ -27,7 +7,10 @@ static void transpose(const float* x, int64_t stride_x, float* y, int64_t stride
       const float* from = x + i * stride_x + j;
       float* to = y + j * stride_y + i;
       if (i + VL <= rows && j + VL <= cols) {
-        transpose_tile(from, stride_x, to, stride_y);
+        Vec row[VL];
+        for (int r = 0; r < VL; ++r) row[r] = load(from + r * stride_x);
+        transpose_square(row);
+        for (int c = 0; c < VL; ++c) store(to + c * stride_y, row[c]);
       } else {
         for (int64_t r = 0; r < least(VL, rows - i); ++r)
           for (int64_t c = 0; c < least(VL, cols - j); ++c) to[c * stride_y + r] = from[r * stride_x + c];
@@ -57,7 +40,7 @@ static void copy(const Run* run, const uint32_t* x, uint32_t* y, int rank, const
   int across = last;  // the axis along which x is contiguous
   for (int i = 0; i < last; ++i)
     if (axes.a[i] == 1 && axes.shape[i] >= VL) across = i;
-  if (axes.a[last] > 1 && axes.b[last] == 1 && across != last) {
+  if (n > 0 && axes.a[last] > 1 && axes.b[last] == 1 && across != last) {
     // Tiles: the two axes leave the walk, which visits the first element of each plane.
     const int64_t rows = axes.shape[last], cols = axes.shape[across], stride_x = axes.a[last], stride_y = axes.b[across];
     const int64_t band = 4 * VL, bands = (cols + band - 1) / band;

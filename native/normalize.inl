@@ -23,7 +23,7 @@ static void layer_norm(const Run* run, const float* x, const float* gamma, const
 // of dY over rows: one partial per chunk of rows, folded in order of the chunks.
 static void layer_norm_grad(const Run* run, const float* x, const float* gamma, const float* mean, const float* rstd,
                             const float* d_y, float* d_x, float* d_gamma, float* d_beta, int64_t rows, int64_t cols) {
-  const int64_t length = most(16, kGrain / cols), chunks = (rows + length - 1) / length;
+  const int64_t length = most(16, kGrain / most(1, cols)), chunks = (rows + length - 1) / length;
   float* part_gamma = (float*)run->scratch(6, chunks * cols * 4);
   float* part_beta = (float*)run->scratch(7, chunks * cols * 4);
   auto body = [=](int64_t begin, int64_t end) {

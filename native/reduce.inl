@@ -56,7 +56,7 @@ static inline void fold_columns(const float* x, float* y, int64_t rows, int64_t 
 // Cuts `size` into chunks by shape, folds each, then folds the results, in order, the same way.
 template <class F>
 static void reduce_with(const Run* run, const float* x, float* y, int64_t outer, int64_t size, int64_t inner, int slot) {
-  const int64_t length = most(32, kGrain / inner), chunks = most(1, (size + length - 1) / length);
+  const int64_t length = most(32, kGrain / most(1, inner)), chunks = most(1, (size + length - 1) / length);
   float* out = chunks == 1 ? y : (float*)run->scratch(slot, outer * chunks * inner * 4);
   auto body = [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
