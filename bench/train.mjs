@@ -75,7 +75,9 @@ async function measureOurs(vocab) {
   }
   const step = median(seconds);
   const rss = process.resourceUsage().maxRSS / 1024;
-  console.log(JSON.stringify({ engine: 'bertgrad', runsOn: `${backend.name} ${backend.runsOn}`, step, flops, peak, rss }));
+  console.log(
+    JSON.stringify({ engine: 'bertgrad', runsOn: `${backend.name} ${backend.runsOn}`, step, flops, peak, rss }),
+  );
 }
 
 /** Memory over a long run: resident and live bytes at ten points. */
@@ -140,7 +142,9 @@ function compare(vocab) {
     console.log(row(b.engine, b, peak));
     const ratios = rounds.map((r) => r.torch.step / r.ours.step);
     const spread = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`;
-    console.log(`  ratio ${median(ratios).toFixed(2)} (${spread} over ${ratios.length} rounds), above 1: bertgrad is faster`);
+    console.log(
+      `  ratio ${median(ratios).toFixed(2)} (${spread} over ${ratios.length} rounds), above 1: bertgrad is faster`,
+    );
   }
   return { vocab, peak, rounds };
 }

@@ -38,7 +38,7 @@ export function fillMaskCommand(): Command {
       });
     }
     chooseBackend(flags);
-    const loaded = await loadModel(folder, (text) => process.stderr.write(`warning: ${text}\n`));
+    const loaded = await loadModel(folder);
     const lines =
       texts.length > 0 ? texts : createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
     for await (const line of lines) if (line.trim() !== '') await answer(loaded, line, flags);

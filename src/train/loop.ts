@@ -25,6 +25,8 @@ export interface LoopHost {
   readonly tokenizer: Tokenizer;
   /** Aborted when the run should save and stop after the step it is in. */
   readonly stop: AbortSignal;
+  /** What is to be said before the first step, besides the doctor's. */
+  readonly firstRemarks: readonly Remark[];
   /** Seconds that earlier sessions of a resumed run took. */
   readonly secondsBefore: number;
   /** Whether somebody asked for a checkpoint since the last look. */
@@ -58,8 +60,10 @@ export class Loop {
   async run(): Promise<RunEnd> {
     const { state } = this.trainer;
     this.host.reporter.start(this.start);
-    this.remark(this.host.doctor.begin());
+    this.remark([...this.host.firstRemarks, ...this.host.doctor.begin()]);
     if (state.step === 0) await this.look(true, true);
+    // From now on there is something to go on from; and a folder that cannot be written is found before the first step.
+    if (state.step === 0) await this.save(true);
     while (this.goesOn()) {
       const from = performance.now();
       const outcome = await this.trainer.step();

@@ -1,11 +1,16 @@
 import type { BertConfig } from '../bert/config.js';
 import { ConfigError } from '../core/errors.js';
+import type { PretrainDataOptions, SpecialIds } from '../data/dataset.js';
 import type { AdamWForm } from './optimizer.js';
-import type { ScheduleName } from './schedule.js';
+import type { Schedule, ScheduleName } from './schedule.js';
 import type { Packing } from './step.js';
+
+/** How sequences are drawn from a corpus, besides their number, length and seed. */
+export type DataOptions = Omit<PretrainDataOptions, 'vocab' | 'seed' | 'batch' | 'maxSeq'>;
 
 /** What decides the course of a run, number for number; kept in run.json, and fixed for all its sessions. */
 export interface PretrainOptions {
+  readonly data: DataOptions;
   readonly steps: number;
   /** Sequences of one update. */
   readonly batch: number;
@@ -46,6 +51,25 @@ export function defaultIntervals(steps: number): Intervals {
   const evalEvery = Math.max(10, Math.round(steps / 40));
   return { evalEvery, sampleEvery: 2 * evalEvery, saveEvery: 4 * evalEvery };
 }
+
+/** What the dataset is to make of a corpus. */
+export const dataOptions = (options: PretrainOptions, vocab: SpecialIds): PretrainDataOptions => ({
+  ...options.data,
+  vocab,
+  seed: options.seed,
+  batch: options.batch,
+  maxSeq: options.maxSeq,
+});
+
+export const scheduleOf = ({ schedule, lr, warmupSteps: warmup, steps }: PretrainOptions): Schedule => ({
+  name: schedule,
+  peak: lr,
+  warmupSteps: warmup,
+  totalSteps: steps,
+});
+
+/** The norm gradients are clipped to: an option of 0 means never. */
+export const clipNorm = ({ clip }: PretrainOptions): number => (clip === 0 ? Number.POSITIVE_INFINITY : clip);
 
 /** @throws {ConfigError} options that contradict one another or the model */
 export function checkOptions(options: PretrainOptions, config: BertConfig): void {
