@@ -1,7 +1,8 @@
 import { ShapeError } from '../../core/errors.js';
 import type { Shape } from '../../core/shape.js';
+import type { Walk } from '../backend.js';
 
-/** What a `Walk` of native/kernels.h has room for. */
+/** What native/kernels.h has room for. */
 const MOST_AXES = 8;
 
 /** A shape and, for each operand, its strides. */
@@ -11,7 +12,7 @@ export interface Axes {
 }
 
 /**
- * At most as many axes as native/kernels.h has room for: more are drawn together where one is walked right after the other in every operand, and those of
+ * At most eight axes: more are drawn together where one is walked right after the other in every operand, and those of
  * one element left out.
  * @throws {ShapeError} where nine or more remain
  */
@@ -30,4 +31,16 @@ export function fewAxes(shape: Shape, ...strides: readonly (readonly number[])[]
     throw new ShapeError('native', `no walk along more than ${MOST_AXES} axes that do not follow one another`, [shape]);
   }
   return { shape: kept, strides: keptStrides };
+}
+
+/** Elements a buffer must have for a walk; NaN, which no buffer has, when it would begin in front of it. */
+export function reach(shape: Shape, { offset, strides }: Walk): number {
+  let low = offset;
+  let high = offset;
+  for (let i = 0; i < shape.length; i++) {
+    const step = (shape[i] - 1) * strides[i];
+    if (step < 0) low += step;
+    else high += step;
+  }
+  return low < 0 ? Number.NaN : high + 1;
 }

@@ -19,6 +19,7 @@ export const COMMANDS = [
   'layerNormGrad',
   'crossEntropy',
   'crossEntropyGrad',
+  'checkIds',
   'gather',
   'scatterAdd',
   'dropout',

@@ -1,8 +1,8 @@
 import { DtypeError } from '../../core/errors.js';
 import { type RandomKey, seedWords } from '../../core/random.js';
-import type { Shape } from '../../core/shape.js';
+import { numel, type Shape } from '../../core/shape.js';
 import type { AdamWCall, AttentionCall, BinaryFn, Buf, Kernels, MatmulCall, UnaryFn, Walk } from '../backend.js';
-import { fewAxes } from './axes.js';
+import { fewAxes, reach } from './axes.js';
 import { BINARY_CODES, REDUCE_CODES, UNARY_CODES } from './codes.js';
 import type { NativeMemory } from './memory.js';
 import type { Queue } from './queue.js';
@@ -13,7 +13,7 @@ function codeOf(codes: ReadonlyMap<string, number>, name: string): number {
   return code;
 }
 
-/** The numbers in front of a kernel that draws random words. */
+/** The numbers of a kernel that draws random words. */
 const keyWords = ({ seed, stream, step, row }: RandomKey): readonly number[] => [
   ...seedWords(seed),
   stream >>> 0,
@@ -22,55 +22,53 @@ const keyWords = ({ seed, stream, step, row }: RandomKey): readonly number[] => 
 ];
 
 const NO_DROPOUT = { rate: 0, key: { seed: 0, stream: 0, step: 0, row: 0 } } as const;
+/** No id has this value. */
+const NONE = 2 ** 40;
 
-/** Every kernel as one command: sizes and constants, and where its buffers lie. Nothing is computed here. */
+/**
+ * Every kernel as one command: where its buffers lie, sizes and constants, in the order of native/kernels.h. Nothing is
+ * computed here, but each buffer is held against the size that the kernel will use.
+ */
 export class NativeKernels implements Kernels {
-  private readonly at: (buf: Buf) => number;
-  private readonly ids: (buf: Buf) => number;
+  private readonly at: (buf: Buf, count: number) => number;
+  private readonly ids: (buf: Buf, count: number) => number;
 
   constructor(
-    private readonly memory: NativeMemory,
+    memory: NativeMemory,
     private readonly queue: Queue,
   ) {
-    this.at = (buf) => memory.floats(buf);
-    this.ids = (buf) => memory.ints(buf);
+    this.at = (buf, count) => memory.floats(buf, count);
+    this.ids = (buf, count) => memory.ints(buf, count);
   }
 
   fill(y: Buf, value: number): void {
-    if (y.dtype === 'i32') this.queue.push('fillI32', y.length, this.ids(y), value | 0);
-    else this.queue.push('fill', y.length, this.at(y), value);
+    const n = y.length;
+    if (y.dtype === 'i32') this.queue.push('fillI32', this.ids(y, n), n, value | 0);
+    else this.queue.push('fill', this.at(y, n), n, value);
   }
 
   copy(x: Buf, y: Buf, shape: Shape, from: Walk, to: Walk): void {
-    const { memory } = this;
-    const [at, target] = [memory.words(x), memory.words(y)];
-    if (x.dtype !== y.dtype) throw new DtypeError(`native: a copy of ${x.dtype} to ${y.dtype}`);
-    const axes = fewAxes(shape, from.strides, to.strides);
-    const [fromStrides, toStrides] = axes.strides;
-    this.queue.push(
-      'copy',
-      axes.shape.length,
-      ...axes.shape,
-      from.offset,
-      ...fromStrides,
-      to.offset,
-      ...toStrides,
-      at,
-      target,
-    );
+    if (numel(shape) === 0) return;
+    const at = x.dtype === 'i32' ? this.ids : this.at; // y must be of the same type
+    const bufs = [at(x, reach(shape, from)), at(y, reach(shape, to))];
+    const { shape: axes, strides } = fewAxes(shape, from.strides, to.strides);
+    this.queue.push('copy', ...bufs, axes.length, ...axes, from.offset, ...strides[0], to.offset, ...strides[1]);
   }
 
   accumulate(x: Buf, y: Buf): void {
-    this.queue.push('accumulate', y.length, this.at(x), this.at(y));
+    const n = y.length;
+    this.queue.push('accumulate', this.at(x, n), this.at(y, n), n);
   }
 
   unary(fn: UnaryFn, x: Buf, y: Buf, c: number): void {
-    this.queue.push('unary', codeOf(UNARY_CODES, fn.name), y.length, this.at(x), this.at(y), c);
+    const n = y.length;
+    this.queue.push('unary', codeOf(UNARY_CODES, fn.name), this.at(x, n), this.at(y, n), n, c);
   }
 
   unaryGrad(fn: UnaryFn, x: Buf, y: Buf, dY: Buf, dX: Buf, c: number): void {
     const { at } = this;
-    this.queue.push('unaryGrad', codeOf(UNARY_CODES, fn.name), dX.length, at(x), at(y), at(dY), at(dX), c);
+    const n = dX.length;
+    this.queue.push('unaryGrad', codeOf(UNARY_CODES, fn.name), at(x, n), at(y, n), at(dY, n), at(dX, n), n, c);
   }
 
   binary(
@@ -82,46 +80,63 @@ export class NativeKernels implements Kernels {
     stridesA: readonly number[],
     stridesB: readonly number[],
   ): void {
-    const { at } = this;
-    const axes = fewAxes(shape, stridesA, stridesB);
+    const n = numel(shape);
+    if (n === 0) return;
     const code = codeOf(BINARY_CODES, fn.name);
-    this.queue.push('binary', code, axes.shape.length, ...axes.shape, ...axes.strides.flat(), at(a), at(b), at(y));
+    const places = [
+      this.at(a, reach(shape, { offset: 0, strides: stridesA })),
+      this.at(b, reach(shape, { offset: 0, strides: stridesB })),
+      this.at(y, n),
+    ];
+    const { shape: axes, strides } = fewAxes(shape, stridesA, stridesB);
+    this.queue.push('binary', code, ...places, axes.length, ...axes, ...strides[0], ...strides[1]);
   }
 
   where(condition: Buf, a: Buf, b: Buf, y: Buf): void {
     const { at } = this;
-    this.queue.push('where', y.length, at(condition), at(a), at(b), at(y));
+    const n = y.length;
+    this.queue.push('where', at(condition, n), at(a, n), at(b, n), at(y, n), n);
   }
 
   reduce(fn: 'sum' | 'max' | 'min', x: Buf, y: Buf, outer: number, size: number, inner: number): void {
-    this.queue.push('reduce', codeOf(REDUCE_CODES, fn), outer, size, inner, this.at(x), this.at(y));
+    const places = [this.at(x, outer * size * inner), this.at(y, outer * inner)];
+    this.queue.push('reduce', codeOf(REDUCE_CODES, fn), ...places, outer, size, inner);
   }
 
   argmax(x: Buf, y: Buf, rows: number, cols: number): void {
-    this.queue.push('argmax', rows, cols, this.at(x), this.ids(y));
+    this.queue.push('argmax', this.at(x, rows * cols), this.ids(y, rows), rows, cols);
   }
 
   matmul(call: MatmulCall): void {
     const { at } = this;
     const { m, n, k, transposeA, transposeB, batch, strideA, strideB, bias } = call;
-    const sizes = [m, n, k, Number(transposeA), Number(transposeB), batch, strideA, strideB];
-    this.queue.push('matmul', ...sizes, at(call.a), at(call.b), at(call.y), bias === undefined ? -1 : at(bias));
+    const last = batch - 1;
+    const a = at(call.a, batch === 0 ? 0 : last * strideA + m * k);
+    const b = at(call.b, batch === 0 ? 0 : last * strideB + k * n);
+    const y = at(call.y, batch * m * n);
+    const biasAt = bias === undefined ? [0, 0] : [1, at(bias, n)];
+    const transposes = [Number(transposeA), Number(transposeB)];
+    this.queue.push('matmul', a, b, y, ...biasAt, m, n, k, ...transposes, batch, strideA, strideB);
   }
 
   softmax(x: Buf, y: Buf, rows: number, cols: number): void {
-    this.queue.push('softmax', rows, cols, this.at(x), this.at(y));
+    const n = rows * cols;
+    this.queue.push('softmax', this.at(x, n), this.at(y, n), rows, cols);
   }
 
   softmaxGrad(y: Buf, dY: Buf, dX: Buf, rows: number, cols: number): void {
-    this.queue.push('softmaxGrad', rows, cols, this.at(y), this.at(dY), this.at(dX));
+    const n = rows * cols;
+    this.queue.push('softmaxGrad', this.at(y, n), this.at(dY, n), this.at(dX, n), rows, cols);
   }
 
   logSoftmax(x: Buf, y: Buf, rows: number, cols: number): void {
-    this.queue.push('logSoftmax', rows, cols, this.at(x), this.at(y));
+    const n = rows * cols;
+    this.queue.push('logSoftmax', this.at(x, n), this.at(y, n), rows, cols);
   }
 
   logSoftmaxGrad(y: Buf, dY: Buf, dX: Buf, rows: number, cols: number): void {
-    this.queue.push('logSoftmaxGrad', rows, cols, this.at(y), this.at(dY), this.at(dX));
+    const n = rows * cols;
+    this.queue.push('logSoftmaxGrad', this.at(y, n), this.at(dY, n), this.at(dX, n), rows, cols);
   }
 
   layerNorm(
@@ -136,7 +151,9 @@ export class NativeKernels implements Kernels {
     eps: number,
   ): void {
     const { at } = this;
-    this.queue.push('layerNorm', rows, cols, at(x), at(gamma), at(beta), at(y), at(mean), at(rstd), eps);
+    const n = rows * cols;
+    const outputs = [at(y, n), at(mean, rows), at(rstd, rows)];
+    this.queue.push('layerNorm', at(x, n), at(gamma, cols), at(beta, cols), ...outputs, rows, cols, eps);
   }
 
   layerNormGrad(
@@ -152,13 +169,16 @@ export class NativeKernels implements Kernels {
     cols: number,
   ): void {
     const { at } = this;
-    const gradients = [at(dX), at(dGamma), at(dBeta)];
-    this.queue.push('layerNormGrad', rows, cols, at(x), at(gamma), at(mean), at(rstd), at(dY), ...gradients);
+    const n = rows * cols;
+    const inputs = [at(x, n), at(gamma, cols), at(mean, rows), at(rstd, rows), at(dY, n)];
+    this.queue.push('layerNormGrad', ...inputs, at(dX, n), at(dGamma, cols), at(dBeta, cols), rows, cols);
   }
 
   crossEntropy(logits: Buf, labels: Buf, losses: Buf, lse: Buf, rows: number, cols: number, ignoreIndex: number): void {
-    const { at, ids } = this;
-    this.queue.push('crossEntropy', rows, cols, ignoreIndex, at(logits), ids(labels), at(losses), at(lse));
+    const { at } = this;
+    const ids = this.checkedIds(labels, rows, cols, ignoreIndex);
+    const places = [at(logits, rows * cols), ids, at(losses, rows), at(lse, rows)];
+    this.queue.push('crossEntropy', ...places, rows, cols, ignoreIndex);
   }
 
   crossEntropyGrad(
@@ -171,50 +191,70 @@ export class NativeKernels implements Kernels {
     cols: number,
     ignoreIndex: number,
   ): void {
-    const { at, ids } = this;
-    const bufs = [at(logits), ids(labels), at(lse), at(dLosses), at(dLogits)];
-    this.queue.push('crossEntropyGrad', rows, cols, ignoreIndex, ...bufs);
+    const { at } = this;
+    const n = rows * cols;
+    const ids = this.checkedIds(labels, rows, cols, ignoreIndex);
+    const places = [at(logits, n), ids, at(lse, rows), at(dLosses, rows), at(dLogits, n)];
+    this.queue.push('crossEntropyGrad', ...places, rows, cols, ignoreIndex);
   }
 
   gather(table: Buf, ids: Buf, y: Buf, rows: number, width: number): void {
-    const tableRows = width === 0 ? 0 : Math.floor(table.length / width);
-    this.queue.push('gather', rows, width, tableRows, this.at(table), this.ids(ids), this.at(y));
+    const index = this.checkedIds(ids, rows, width === 0 ? NONE : Math.floor(table.length / width), NONE);
+    this.queue.push('gather', this.at(table, 0), index, this.at(y, rows * width), rows, width);
   }
 
   scatterAdd(ids: Buf, dY: Buf, dTable: Buf, rows: number, width: number, tableRows: number): void {
-    this.queue.push('scatterAdd', rows, width, tableRows, this.ids(ids), this.at(dY), this.at(dTable));
+    const index = this.checkedIds(ids, rows, tableRows, NONE);
+    const places = [index, this.at(dY, rows * width), this.at(dTable, tableRows * width)];
+    this.queue.push('scatterAdd', ...places, rows, width, tableRows);
   }
 
   dropout(x: Buf, y: Buf, rows: number, cols: number, rate: number, key: RandomKey): void {
-    this.queue.push('dropout', rows, cols, rate, ...keyWords(key), this.at(x), this.at(y));
+    const n = rows * cols;
+    this.queue.push('dropout', this.at(x, n), this.at(y, n), rows, cols, rate, ...keyWords(key));
   }
 
   attention(call: AttentionCall, y: Buf, lse: Buf): void {
-    this.queue.push('attention', ...this.attentionWords(call), this.at(y), this.at(lse));
+    const { rows, heads, headDim } = call;
+    const outputs = [this.at(y, rows * heads * headDim), this.at(lse, rows * heads)];
+    this.queue.push('attention', ...this.attentionWords(call), ...outputs);
   }
 
   attentionGrad(call: AttentionCall, y: Buf, lse: Buf, dY: Buf, dQ: Buf, dK: Buf, dV: Buf): void {
     const { at } = this;
-    this.queue.push('attentionGrad', ...this.attentionWords(call), at(y), at(lse), at(dY), at(dQ), at(dK), at(dV));
+    const { rows, heads, headDim } = call;
+    const n = rows * heads * headDim;
+    const places = [at(y, n), at(lse, rows * heads), at(dY, n), at(dQ, n), at(dK, n), at(dV, n)];
+    this.queue.push('attentionGrad', ...this.attentionWords(call), ...places);
   }
 
   sumSquares(x: Buf, out: Buf): void {
-    this.queue.push('sumSquares', x.length, this.at(x), this.at(out));
+    this.queue.push('sumSquares', this.at(x, x.length), x.length, this.at(out, 1));
   }
 
   adamw(call: AdamWCall): void {
     const { at } = this;
     const { gradScale, maxNorm, lr, beta1, beta2, eps, weightDecay, correction1, correction2 } = call;
+    const n = call.param.length;
+    const places = [at(call.param, n), at(call.m, n), at(call.v, n), at(call.grad, n), at(call.sumSquares, 1)];
     const constants = [gradScale, maxNorm, lr, beta1, beta2, eps, weightDecay, correction1, correction2];
-    const bufs = [at(call.param), at(call.m), at(call.v), at(call.grad), at(call.sumSquares)];
-    this.queue.push('adamw', call.param.length, ...constants, ...bufs);
+    this.queue.push('adamw', ...places, n, ...constants);
+  }
+
+  /** Ids that are checked where they are: below `limit`, or `other`. They may be the result of a kernel. */
+  private checkedIds(ids: Buf, count: number, limit: number, other: number): number {
+    const at = this.ids(ids, count);
+    this.queue.push('checkIds', at, count, limit, other);
+    return at;
   }
 
   private attentionWords(call: AttentionCall): readonly number[] {
     const { at } = this;
     const { rows, sequences, heads, headDim, maxSeq, scale } = call;
     const { rate, key } = call.dropout ?? NO_DROPOUT;
-    const bufs = [at(call.q), at(call.k), at(call.v), at(call.keyBias), this.ids(call.offsets)];
-    return [rows, sequences, heads, headDim, maxSeq, scale, rate, ...keyWords(key), ...bufs];
+    const n = rows * heads * headDim;
+    const places = [at(call.q, n), at(call.k, n), at(call.v, n), at(call.keyBias, rows)];
+    const offsets = this.ids(call.offsets, sequences + 1);
+    return [...places, offsets, rows, sequences, heads, headDim, maxSeq, scale, rate, ...keyWords(key)];
   }
 }

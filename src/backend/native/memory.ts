@@ -87,23 +87,17 @@ export class NativeMemory {
     this.heap.give(share.block);
   }
 
-  /** Where the elements of a float buffer begin. @throws {BackendError} freed, or of another backend; {DtypeError} */
-  floats(buf: Buf): number {
-    const { dtype, at } = this.own(buf);
-    if (dtype !== 'f32') throw new DtypeError(`native: a kernel wants f32 and was given ${dtype}`);
-    return at;
+  /**
+   * Where the elements of a float buffer begin, of which a kernel will use `count`.
+   * @throws {BackendError} freed, of another backend, or shorter; {DtypeError} another type
+   */
+  floats(buf: Buf, count: number): number {
+    return this.place(buf, count, 'f32');
   }
 
   /** The same for ids. */
-  ints(buf: Buf): number {
-    const { dtype, at } = this.own(buf);
-    if (dtype !== 'i32') throw new DtypeError(`native: a kernel wants i32 and was given ${dtype}`);
-    return at;
-  }
-
-  /** The same for elements of either type. */
-  words(buf: Buf): number {
-    return this.own(buf).at;
+  ints(buf: Buf, count: number): number {
+    return this.place(buf, count, 'i32');
   }
 
   /** Replaces the content, after all that was enqueued. */
@@ -136,8 +130,19 @@ export class NativeMemory {
     return buf;
   }
 
+  private place(buf: Buf, count: number, wanted: DType): number {
+    const { dtype, at, length } = this.own(buf);
+    if (dtype !== wanted) throw new DtypeError(`native: a kernel wants ${wanted} and was given ${dtype}`);
+    if (!(count >= 0 && count <= length)) {
+      throw new BackendError(`native: a kernel wants ${count} elements of a buffer of ${length}`, {
+        code: 'BACKEND-SIZE',
+      });
+    }
+    return at;
+  }
+
   private spoil(block: Block): void {
-    if (this.poison) this.queue.push('fillI32', block.size / 4, block.at, POISON);
+    if (this.poison) this.queue.push('fillI32', block.at, block.size / 4, POISON);
   }
 
   private outOfMemory(bytes: number): BackendError {
