@@ -3,6 +3,9 @@ import { ShapeError } from './errors.js';
 /** Sizes along each axis, outermost first. Memory is always contiguous and row-major. */
 export type Shape = readonly number[];
 
+/** The most axes a tensor may have: kernels keep their indices in arrays of this size. */
+export const MAX_RANK = 8;
+
 /** Number of elements; 1 for a scalar (`[]`). */
 export const numel = (shape: Shape): number => shape.reduce((n, size) => n * size, 1);
 

@@ -35,6 +35,8 @@ export interface SampleInput {
   readonly range?: readonly [low: number, high: number];
   /** Index of an earlier input that this one is: the same tensor twice. */
   readonly same?: number;
+  /** Values 0.02 apart, none nearer to 0 than 0.02 times this (up to 0.5): for functions with kinks and for maxima. */
+  readonly apart?: number;
 }
 
 /** One case to test, benchmark and show: inputs and attributes. Default range [-2, 2]. */
@@ -43,6 +45,8 @@ export interface Sample<Attrs> {
   readonly name: string;
   readonly inputs: readonly (SampleInput | Shape)[];
   readonly attrs: Attrs;
+  /** False where finite differences say nothing: ties, kinks, magnitudes that swamp them. */
+  readonly smooth?: false;
 }
 
 /** Inputs that must be refused. */
@@ -84,6 +88,8 @@ export interface BackwardCtx<Attrs> {
 export interface ComposeCtx<Attrs> {
   readonly inputs: readonly Arg[];
   readonly attrs: Attrs;
+  /** What integer input i holds, on the host: where sequences begin, which class is right. */
+  ids(i: number): ArrayLike<number>;
   run<A extends object>(op: Op<A>, inputs: readonly Arg[], attrs: A): Arg;
 }
 

@@ -15,8 +15,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 G = torch.Generator().manual_seed(3)
 
 
+def draw(shape, low, high):
+    """Uniform numbers of six decimals, which the file holds as they are."""
+    return (torch.rand(*shape, generator=G, dtype=torch.float64) * (high - low) + low).round(decimals=6)
+
+
 def real(*shape, low=-2.0, high=2.0):
-    return (torch.rand(*shape, generator=G, dtype=torch.float64) * (high - low) + low).requires_grad_()
+    return draw(shape, low, high).requires_grad_()
 
 
 def ids(n, *shape):
@@ -37,7 +42,7 @@ def packed(t):
 def case(op, inputs, attrs, out):
     entry = {"op": op, "inputs": [packed(t) for t in inputs], "attrs": attrs, "out": packed(out)}
     if out.is_floating_point() and out.requires_grad:
-        d_out = torch.rand(out.shape, generator=G, dtype=torch.float64) * 2 - 1
+        d_out = draw(out.shape, -1, 1)
         out.backward(d_out)
         entry["dOut"] = numbers(d_out)
         entry["grads"] = [numbers(t.grad) if t.is_floating_point() and t.grad is not None else None for t in inputs]
@@ -109,9 +114,9 @@ case("gather", [table, index], {}, F.embedding(index, table))
 for scale in (None, 0.25):
     logits, labels = real(5, 9), ids(9, 5)
     labels[1] = -1
-    reduction = "mean" if scale is None else "sum"
+    reduction = "none" if scale is None else "sum"  # the loss of each row, or their scaled sum
     loss = F.cross_entropy(logits, labels, ignore_index=-1, reduction=reduction) * (scale or 1)
-    case("crossEntropy", [logits, labels], {"ignoreIndex": -1, "scale": scale}, loss.reshape(1))
+    case("crossEntropy", [logits, labels], {"ignoreIndex": -1, "scale": scale}, loss.reshape(-1))
 x = real(2, 6)
 case("reshape", [x], {"shape": [3, 4]}, x.reshape(3, 4))
 x = real(2, 3, 4)

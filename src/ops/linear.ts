@@ -1,0 +1,84 @@
+import { ShapeError } from '../core/errors.js';
+import { numel, type Shape } from '../core/shape.js';
+import { mustBe, takes } from './check.js';
+import { add } from './elementwise.js';
+import { matmul } from './matmul.js';
+import type { Arg, Op, Sample } from './op.js';
+import { multiply, product } from './product.js';
+import { bytesOf, seenAs, sumTo } from './reduction.js';
+import { reshape } from './reshape.js';
+
+/** All leading axes as one: [rows, cols]. */
+const asRows = (arg: Arg): Arg => seenAs(arg, [numel(arg.shape.slice(0, -1)), arg.shape.at(-1) as number]);
+
+const sample = (name: string, leading: Shape, from: number, to: number): Sample<object> => ({
+  name,
+  inputs: [[...leading, from], [to, from], [to]],
+  attrs: {},
+});
+
+export const linear: Op = {
+  name: 'linear',
+  doc: {
+    formula: 'y = x W^T + b,  x [..., in], W [out, in], b [out]',
+    gradient: 'dX = dOut W, dW = dOut^T x, dB = sum of dOut over all rows',
+    why: {
+      en: 'one call instead of a product and an addition: the bias is added while results are still in registers',
+      zh: '乘法和加偏置合成一次调用：结果还在寄存器里时就加上偏置，省去一次内存读写',
+    },
+    source: 'PyTorch, torch.nn.functional.linear',
+  },
+  shape: (inputs) => {
+    takes('linear', inputs, 3);
+    const [x, weight, bias] = inputs;
+    if (weight.length !== 2 || x.at(-1) !== weight[1]) {
+      throw new ShapeError('linear', 'needs x [..., in] and a weight [out, in]', [x, weight]);
+    }
+    mustBe('linear', 'the bias', bias, [weight[0]]);
+    return [...x.slice(0, -1), weight[0]];
+  },
+  cost: ([x, weight, bias]) => {
+    const rows = numel(x.slice(0, -1));
+    return { flops: (2 * weight[1] + 1) * rows * weight[0], bytes: bytesOf(x, weight, bias, [rows, weight[0]]) };
+  },
+  forward: (backend, [x, weight, bias], y) =>
+    multiply(backend, asRows(x), weight, y.buf, [], { transposeA: false, transposeB: true }, bias.buf),
+  backward: ({ inputs: [x, weight, bias], dOut, needs, runGrad }) => {
+    const rows = asRows(dOut); // [rows, out]
+    const times = (a: Arg, b: Arg, transposeA: boolean, shape: Shape): Arg =>
+      runGrad(product, [a, b], { transposeA, transposeB: false, shape, batch: [] })[0];
+    return [
+      needs(0) ? times(rows, weight, false, x.shape) : null,
+      needs(1) ? times(rows, asRows(x), true, weight.shape) : null,
+      needs(2) ? runGrad(sumTo, [rows], { shape: bias.shape })[0] : null,
+    ];
+  },
+  compose: ({ inputs: [x, weight, bias], run }) => {
+    const rows = run(reshape, [x], { shape: asRows(x).shape });
+    const products = run(matmul, [rows, weight], { transposeA: false, transposeB: true }); // [rows, out]
+    return run(reshape, [run(add, [products, bias], {})], { shape: [...x.shape.slice(0, -1), weight.shape[0]] });
+  },
+  samples: [
+    sample('one element', [1], 1, 1),
+    sample('no leading axes', [], 5, 3),
+    sample('seven', [7], 7, 7),
+    sample('15 to 17', [3], 15, 17),
+    sample('16 to 16', [16], 16, 16),
+    sample('17 to 15', [5], 17, 15),
+    sample('63 to 65', [2], 63, 65),
+    sample('one row', [1], 65, 33),
+    sample('one output', [9], 33, 1),
+    sample('no rows', [0], 3, 4),
+    sample('three leading axes', [2, 3, 2], 5, 4),
+    sample('many rows', [300], 3, 2),
+    sample('bert: feed-forward', [2, 5], 32, 64),
+    { name: 'x is the weight', inputs: [[4, 5], { shape: [4, 5], same: 0 }, [4]], attrs: {} },
+  ],
+  badSamples: [
+    { name: 'another width', inputs: [[2, 3], [4, 5], [4]], attrs: {} },
+    { name: 'weight turned', inputs: [[2, 3], [3, 4], [4]], attrs: {} },
+    { name: 'another bias', inputs: [[2, 3], [4, 3], [3]], attrs: {} },
+    { name: 'no bias', inputs: [[2, 3], [4, 3]], attrs: {} },
+    { name: 'a vector as weight', inputs: [[2, 3], [3], [1]], attrs: {} },
+  ], // biome-ignore format: a sample a line
+};
