@@ -39,6 +39,8 @@ const hasCommand = (name) =>
     ? existsSync(name)
     : (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, name)));
 
+const hasPython = () => [process.env.PYTHON, 'python3', 'python'].some((name) => name && hasCommand(name));
+
 /** Packages of the lock file that are absent or of another version. Optional ones depend on the platform. */
 function missingPackages() {
   if (!existsSync(at('node_modules/.package-lock.json'))) return ['all of them'];
@@ -55,12 +57,13 @@ function installPackages() {
   const missing = missingPackages();
   if (missing.length === 0) return true;
   say(`packages: installing (${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ', ...' : ''}) ...`);
-  const npm = process.env.npm_execpath;
+  const own = process.env.npm_execpath ?? ''; // the npm that runs us; yarn and pnpm set it too
+  const npm = /npm-cli\.c?js$/.test(own) ? [process.execPath, own] : ['npm'];
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
-  const stdio = ['ignore', 'inherit', 'inherit'];
-  const result = npm ? run(process.execPath, [npm, ...args], { stdio }) : run('npm', args, { stdio });
+  const result = run(npm[0], [...npm.slice(1), ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
   if (result.status === 0) return true;
-  say('packages: `npm ci` failed (above); is the network there?');
+  const absent = result.error?.code === 'ENOENT';
+  say(absent ? 'packages: there is no npm in the PATH' : 'packages: `npm ci` failed (above); is the network there?');
   return false;
 }
 
@@ -74,13 +77,15 @@ function removeOrphans() {
 
 /** @returns {boolean} whether all types are right; JavaScript is written either way */
 function buildTypeScript(force) {
-  const hash = hashOf([...filesBelow('src'), 'tsconfig.json', 'package-lock.json']);
-  if (!force && readIf('dist/.sources') === hash && existsSync(at('dist/index.js'))) return true;
+  const sources = filesBelow('src').filter((file) => file.endsWith('.ts'));
+  const complete = sources.every((file) => existsSync(at(file.replace(/^src/, 'dist').replace(/\.ts$/, '.js'))));
+  const hash = hashOf([...sources, 'tsconfig.json', 'package-lock.json']);
+  if (!force && complete && readIf('dist/.sources') === hash) return true;
   const started = Date.now();
   removeOrphans();
   const options = ['--incremental', '--tsBuildInfoFile', 'dist/.tsbuildinfo'];
   // Output that vanished would not be written again by an incremental build.
-  if (force || !existsSync(at('dist/index.js'))) rmSync(at('dist/.tsbuildinfo'), { force: true });
+  if (force || !complete) rmSync(at('dist/.tsbuildinfo'), { force: true });
   const result = run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json', ...options]);
   if (result.status !== 0) {
     say(`${result.stdout}${result.stderr}`.trimEnd());
@@ -112,9 +117,11 @@ function buildNative(force) {
   if (!existsSync(at('scripts/build-native.mjs'))) return withoutNative('this package carries no C++ sources');
   const sources = [...filesBelow('native'), 'binding.gyp', 'scripts/build-native.mjs'].filter((f) => existsSync(at(f)));
   const hash = hashOf(sources, process.platform, process.arch, process.versions.modules);
-  if (!force && readIf('build/.sources') === hash) return true;
+  if (!force && readIf('build/.sources') === hash && existsSync(at('build/Release/bertgrad.node'))) return true;
   const compiler = [process.env.CXX, 'g++', 'clang++', 'c++'].find((name) => name && hasCommand(name));
-  if (compiler === undefined) return withoutNative('no g++ or clang++; on Debian: apt-get install g++ make python3');
+  const absent = [compiler ? '' : 'g++ or clang++', hasCommand('make') ? '' : 'make', hasPython() ? '' : 'python3'];
+  const lacking = absent.filter((name) => name !== '').join(', ');
+  if (lacking !== '') return withoutNative(`no ${lacking}; on Debian: apt-get install g++ make python3`);
   say(`native: compiling with ${compiler} ...`);
   const started = Date.now();
   const result = run(process.execPath, ['scripts/build-native.mjs'], { maxBuffer: 2 ** 28 });
