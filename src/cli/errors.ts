@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
-import { BertgradError, InputError, IoError, OutputError, UsageError } from '../core/errors.js';
+import { BertgradError, UsageError } from '../core/errors.js';
+import { systemError } from '../io/system-errors.js';
 
 /** What ends on stderr, and the exit code that goes with it. */
 export interface Report {
@@ -37,38 +38,19 @@ export function formatMessage(kind: 'error' | 'warning', code: string, what: str
   return `${lines.join('\n')}\n`;
 }
 
-/** What the system's error numbers mean to a user, and whose class of error they are. */
-const SYSTEM: Readonly<Record<string, readonly [words: string, kind: typeof BertgradError, fix: string]>> = {
-  ENOENT: ['no such file or folder', InputError, 'check the spelling; relative paths start at the current folder'],
-  ENOTDIR: ['a part of the path is a file, not a folder', InputError, 'check the path'],
-  EISDIR: ['this is a folder, not a file', InputError, 'name a file in it'],
-  ELOOP: ['the links of this path lead in a circle', InputError, 'name the file itself'],
-  EACCES: ['no permission', InputError, 'check the owner and mode: ls -l'],
-  EPERM: ['not permitted', InputError, 'check the owner and mode: ls -l'],
-  EMFILE: ['too many open files', IoError, 'raise the limit: ulimit -n 4096'],
-  EEXIST: ['it exists already', OutputError, 'name another output'],
-  ENOTEMPTY: ['the folder is not empty', OutputError, 'name another output'],
-  EROFS: ['the file system is read-only', OutputError, 'name an output on another disk'],
-  ENOSPC: ['the disk is full', IoError, 'free some space: df -h'],
-  EDQUOT: ['your disk quota is used up', IoError, 'free some space: quota'],
-  EIO: ['the device reported an error', IoError, 'look at the system log; the disk may be failing'],
-};
-/** System calls that make or change something: no permission there is an output's fault. */
+/** System calls that make or change something, and mistakes that only making something can have. */
 const WRITES = new Set(['mkdir', 'mkdtemp', 'rename', 'unlink', 'rmdir', 'rm', 'write', 'ftruncate', 'fsync', 'link']);
+const MAKING = new Set(['EEXIST', 'ENOTEMPTY', 'EROFS']);
 
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && 'code' in error && 'syscall' in error;
 
+/** A failed system call that no part of the program put into words. */
 function fromSystem(error: NodeJS.ErrnoException): BertgradError | null {
-  const known = SYSTEM[error.code ?? ''];
-  if (known === undefined) return null;
-  const [words, kind, fix] = known;
-  const Kind = kind === InputError && WRITES.has(error.syscall ?? '') ? OutputError : kind;
-  return new Kind(error.path === undefined ? words : `${error.path}: ${words}`, {
-    code: `SYSTEM-${error.code}`,
-    fix,
-    cause: error,
-  });
+  const writes = WRITES.has(error.syscall ?? '') || MAKING.has(error.code ?? '');
+  const path = error.path ?? (writes ? 'output' : 'input');
+  const ours = systemError(error, path, writes ? 'write' : 'read');
+  return ours instanceof BertgradError ? ours : null;
 }
 
 /** Commander's messages begin with "error: " and may carry its own suggestion in a second line. */

@@ -104,7 +104,7 @@ describe('errors of the system', () => {
 
   test('without a path the words stand alone', () => {
     expect(describeError(systemError('ENOSPC', 'write', {})).text).toMatch(
-      /^error\[SYSTEM-ENOSPC\]: the disk is full\n/,
+      /^error\[SYSTEM-ENOSPC\]: output: cannot be written: the disk is full\n/,
     );
   });
 
