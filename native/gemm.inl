@@ -18,9 +18,9 @@ static const int64_t kShared = 2 * 1024 * 1024;  // floats of the shared operand
 // floats to an index of k.
 struct Operand {
   const float *x, *end;
-  int64_t size, width, step, strips, depth;  // depth: k as a whole
-  int turned;                                // k is the contiguous axis
-  int64_t stride;                            // between rows of memory
+  int64_t size, width, step, strips;
+  int turned;      // k is the contiguous axis
+  int64_t stride;  // between rows of memory
 };
 
 // packed[p * step + i] = x[p * stride + i] for p < depth, i < width. Whole vectors are stored: what they spill into the
@@ -59,12 +59,39 @@ static void pack_strip(const Operand& o, int64_t strip, int64_t p, int64_t depth
 
 struct Tile {
   const float *a, *b;
-  int64_t step_b, depth;
+  int64_t depth;
   float* y;
   int64_t stride_y, cols;
   const float* bias;  // of the tile's first column, or null
   int add;            // to y; else y is written
 };
+
+// y = (y + sum) + bias; the order of these is the same at an edge.
+template <int R>
+static inline void finish_tile(const Tile& t, Vec (&sum)[R][NV]) {
+  for (int v = 0; v < NV; ++v) {
+    const Vec bias = t.bias ? load(t.bias + v * VL) : Vec{};
+    for (int r = 0; r < R; ++r) {
+      float* y = t.y + r * t.stride_y + v * VL;
+      if (t.add) sum[r][v] += load(y);
+      if (t.bias) sum[r][v] += bias;
+      store(y, sum[r][v]);
+    }
+  }
+}
+
+static void finish_edge(const Tile& t, int rows, Vec* sum) {
+  for (int r = 0; r < rows; ++r) {
+    for (int v = 0; v * VL < t.cols; ++v) {
+      const int64_t count = least(VL, t.cols - v * VL);
+      float* y = t.y + r * t.stride_y + v * VL;
+      Vec result = sum[r * NV + v];
+      if (t.add) result += load_count(y, count);
+      if (t.bias) result += load_count(t.bias + v * VL, count);
+      store_count(y, result, count);
+    }
+  }
+}
 
 template <int R>
 static void multiply_tile(const Tile& t) {
@@ -75,7 +102,7 @@ static void multiply_tile(const Tile& t) {
     __builtin_prefetch(t.y + r * t.stride_y + NR - 1, 1);
   }
   const float *a = t.a, *b = t.b;
-  for (int64_t p = 0; p < t.depth; ++p, a += R, b += t.step_b) {
+  for (int64_t p = 0; p < t.depth; ++p, a += R, b += NR) {
     Vec row[NV];
     for (int v = 0; v < NV; ++v) row[v] = load(b + v * VL);
     for (int r = 0; r < R; ++r) {
@@ -83,16 +110,13 @@ static void multiply_tile(const Tile& t) {
       for (int v = 0; v < NV; ++v) sum[r][v] += factor * row[v];
     }
   }
-  for (int v = 0; v < NV; ++v) {
-    const int64_t count = least(VL, t.cols - v * VL);
-    if (count <= 0) return;
-    for (int r = 0; r < R; ++r) {
-      float* y = t.y + r * t.stride_y + v * VL;
-      Vec result = sum[r][v];
-      if (t.add) result = load_count(y, count) + result;
-      if (t.bias) result += load_count(t.bias + v * VL, count);
-      store_count(y, result, count);
-    }
+  if (t.cols == NR) {
+    finish_tile<R>(t, sum);
+  } else {
+    Vec edge[R][NV];
+    for (int r = 0; r < R; ++r)
+      for (int v = 0; v < NV; ++v) edge[r][v] = sum[r][v];
+    finish_edge(t, R, edge[0]);
   }
 }
 
@@ -107,59 +131,78 @@ struct Product {
   Operand a, b;
   float* y;
   const float* bias;
-  int64_t n, blocks, depth, k;
+  int64_t n, k, blocks, depth;
+  int threads;
 };
 
-static inline void multiply_strips(const Product& g, int64_t panel, int64_t sliver, int64_t block, const float* a,
-                                   const float* b) {
-  const int64_t i = panel * g.a.width, j = sliver * NR;
-  const Tile t = {a,
-                  b,
-                  NR,
-                  least(g.depth, g.k - block * g.depth),
-                  g.y + i * g.n + j,
-                  g.n,
-                  least(NR, g.n - j),
-                  g.bias && block == g.blocks - 1 ? g.bias + j : nullptr,
-                  block > 0};
-  multiply_rows<MR>(least(g.a.width, g.a.size - i), t);
+// Strips of one operand as they lie packed for one block of k.
+struct Strips {
+  const float* packed;
+  int64_t stride, begin, end;
+};
+
+// The tiles of y where the panels meet the slivers. The sliver runs fastest: its neighbour continues the rows of y.
+static void multiply_strips(const Product& g, int64_t block, const Strips& panels, const Strips& slivers) {
+  const int last = block == g.blocks - 1;
+  const int64_t depth = last ? g.k - block * g.depth : g.depth;
+  for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
+    const int64_t i = panel * g.a.width, rows = least(g.a.width, g.a.size - i);
+    const float* a = panels.packed + (panel - panels.begin) * panels.stride;
+    for (int64_t sliver = slivers.begin; sliver < slivers.end; ++sliver) {
+      const int64_t j = sliver * NR;
+      const float* b = slivers.packed + (sliver - slivers.begin) * slivers.stride;
+      const float* bias = last && g.bias ? g.bias + j : nullptr;
+      multiply_rows<MR>(rows, {a, b, depth, g.y + i * g.n + j, g.n, least(NR, g.n - j), bias, block > 0});
+    }
+  }
 }
 
 static void multiply(const Run* run, const Product& g) {
   const int share_a = g.a.size <= g.b.size;
   const Operand &shared = share_a ? g.a : g.b, &own = share_a ? g.b : g.a;
-  const int64_t strip = g.depth * shared.width + VL, own_strip = g.depth * own.width + VL;
-  const int64_t at_once = least(g.blocks, most(1, kShared / (strip * shared.strips)));
-  float* packed = (float*)run->scratch(0, at_once * shared.strips * strip * 4);
-  // As many strips a task as the cache takes, but some tasks for each thread.
-  const int64_t group = most(1, least(kPiece / own_strip, own.strips / (run->threads > 1 ? 6 * run->threads : 1)));
+  const int64_t shared_strip = g.depth * shared.width + VL, own_strip = g.depth * own.width + VL;
+  const int64_t at_once = least(g.blocks, most(1, kShared / (shared_strip * shared.strips)));
+  // As many strips a task as the cache takes, but some tasks for each thread; if there are too few strips for that, the
+  // tasks also divide the shared operand.
+  const int64_t tasks = g.threads > 1 ? 6 * g.threads : 1;
+  const int64_t group = most(1, least(kPiece / own_strip, own.strips / tasks));
+  const int64_t parts = g.threads > 1 ? least(shared.strips, most(1, 2 * g.threads / own.strips)) : 1;
+  // Panels stream past the slivers of a task; panels of a task meet as many slivers as the cache takes at a time.
+  const int64_t chunk = share_a ? shared.strips : most(1, kPiece / shared_strip);
+  float* packed = (float*)run->scratch(0, at_once * shared.strips * shared_strip * 4);
   for (int64_t first = 0; first < g.blocks; first += at_once) {
     const int64_t last = least(g.blocks, first + at_once);
     auto share = [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t p = (first + i / shared.strips) * g.depth;
-        pack_strip(shared, i % shared.strips, p, least(g.depth, g.k - p), packed + i * strip);
+        pack_strip(shared, i % shared.strips, p, least(g.depth, g.k - p), packed + i * shared_strip);
       }
     };
-    parallel(run, (last - first) * shared.strips, most(1, kGrain / strip), share);
+    parallel(run, (last - first) * shared.strips, g.threads > 1 ? most(1, 4096 / shared_strip) : INT64_MAX, share);
     auto task = [&](int64_t begin, int64_t end) {
-      float* piece = (float*)run->scratch(1, (end - begin) * own_strip * 4);
+      const int64_t part = begin % parts, own_begin = begin / parts, own_end = (end + parts - 1) / parts;
+      float* piece = (float*)run->scratch(1, (own_end - own_begin) * own_strip * 4);
       for (int64_t block = first; block < last; ++block) {
         const int64_t p = block * g.depth;
-        for (int64_t i = begin; i < end; ++i)
-          pack_strip(own, i, p, least(g.depth, g.k - p), piece + (i - begin) * own_strip);
-        for (int64_t s = 0; s < shared.strips; ++s) {
-          const float* x = packed + ((block - first) * shared.strips + s) * strip;
-          for (int64_t i = begin; i < end; ++i) {
-            const float* own_x = piece + (i - begin) * own_strip;
-            if (share_a) multiply_strips(g, s, i, block, x, own_x);
-            else multiply_strips(g, i, s, block, own_x, x);
-          }
+        for (int64_t i = own_begin; i < own_end; ++i)
+          pack_strip(own, i, p, least(g.depth, g.k - p), piece + (i - own_begin) * own_strip);
+        const Strips mine = {piece, own_strip, own_begin, own_end};
+        const int64_t stop = (part + 1) * shared.strips / parts;
+        for (int64_t s = part * shared.strips / parts; s < stop; s += chunk) {
+          const float* x = packed + ((block - first) * shared.strips + s) * shared_strip;
+          const Strips theirs = {x, shared_strip, s, least(s + chunk, stop)};
+          multiply_strips(g, block, share_a ? theirs : mine, share_a ? mine : theirs);
         }
       }
     };
-    parallel(run, own.strips, group, task);
+    parallel(run, own.strips * parts, parts > 1 ? 1 : group, task);
   }
+}
+
+// A strip's width: a matrix that is not a multiple of `widest` is cut into nearly equal ones.
+static inline Operand operand(const float* x, int64_t size, int64_t k, int k_contiguous, int64_t widest, int64_t step) {
+  const int64_t strips = (size + widest - 1) / widest, width = step ? step : (size + strips - 1) / strips;
+  return {x, x + size * k, size, width, step, (size + width - 1) / width, k_contiguous, k_contiguous ? k : size};
 }
 
 static void matmul(const Run* run, const MatmulCall* call) {
@@ -167,26 +210,22 @@ static void matmul(const Run* run, const MatmulCall* call) {
   if (c.stride_b == 0 && !c.transpose_a && c.stride_a == c.m * c.k) c.m *= c.batch, c.batch = 1;  // one tall matrix
   if (c.m == 0 || c.n == 0 || c.batch == 0) return;
   if (c.k == 0) {
-    auto rows = [=](int64_t row) {
+    const Vec zero = {};
+    return parallel_rows(run, c.batch * c.m, c.n, [=](int64_t row) {
       each_vec(0, c.n, c.y + row * c.n,
-               [=](int64_t j, int64_t count) { return c.bias ? load_count(c.bias + j, count) : Vec{}; });
-    };
-    return parallel_rows(run, c.batch * c.m, c.n, rows);
+               [=](int64_t j, int64_t n) { return c.bias ? load_count(c.bias + j, n) : zero; });
+    });
   }
-  const int64_t panels = (c.m + MR - 1) / MR, rows = (c.m + panels - 1) / panels;  // panels of nearly equal size
-  const int64_t blocks = (c.k + kDepth - 1) / kDepth, depth = round_up((c.k + blocks - 1) / blocks, 16);
+  // Small matrices: a thread each; big ones: one after the other, each by all threads.
+  const int64_t work = c.m * c.n * c.k, blocks = (c.k + kDepth - 1) / kDepth;
+  const int64_t depth = round_up((c.k + blocks - 1) / blocks, 16);
+  const int alone = c.batch >= 4 * run->threads || work < 64 * 64 * 64;
   auto body = [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const float *a = c.a + i * c.stride_a, *b = c.b + i * c.stride_b;
-      const Operand of_a = {
-          a, a + c.m * c.k, c.m, rows, 0, (c.m + rows - 1) / rows, c.k, !c.transpose_a, c.transpose_a ? c.m : c.k};
-      const Operand of_b = {
-          b, b + c.k * c.n, c.n, NR, NR, (c.n + NR - 1) / NR, c.k, c.transpose_b, c.transpose_b ? c.k : c.n};
-      multiply(run, {of_a, of_b, c.y + i * c.m * c.n, c.bias, c.n, blocks, depth, c.k});
+      const Operand a = operand(c.a + i * c.stride_a, c.m, c.k, !c.transpose_a, MR, 0);
+      const Operand b = operand(c.b + i * c.stride_b, c.n, c.k, c.transpose_b, NR, NR);
+      multiply(run, {a, b, c.y + i * c.m * c.n, c.bias, c.n, c.k, blocks, depth, alone ? 1 : run->threads});
     }
   };
-  // Small matrices: a thread each; big ones: one after the other, each by all threads.
-  const int64_t work = c.m * c.n * c.k;
-  if (c.batch >= 4 * run->threads || work < 64 * 64 * 64) parallel(run, c.batch, most(1, 32 * 32 * 32 / work), body);
-  else body(0, c.batch);
+  parallel(run, c.batch, alone ? most(1, 64 * 64 * 64 / work) : c.batch, body);
 }
