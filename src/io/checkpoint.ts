@@ -110,6 +110,7 @@ async function write(runFolder: string, content: CheckpointContent, options: Sav
   const name = nameOf(content.step);
   const temporary = join(folder, `.${name}.tmp`);
   await on.makeFolder(folder);
+  await on.syncFolder(runFolder);
   await sweepCheckpoints(runFolder, on);
   await on.makeFolder(temporary);
   const contents = {

@@ -40,7 +40,7 @@ function cutAfter(path: string, step: number): void {
   try {
     let keep = 0;
     for (const { text, end } of lines(fd)) {
-      const found = /^\{"step":(\d+)[,}].*\}$/.exec(text);
+      const found = /^\{"step":(\d+)(?:,.*)?\}$/.exec(text);
       if (found === null || Number(found[1]) > step) break;
       keep = end;
     }

@@ -42,7 +42,7 @@ export async function writeFiles(
     await writeSynced(join(folder, name), measured(), on);
     files[name] = { bytes, sha256: hash.digest('hex') };
   }
-  const text = `${JSON.stringify({ format: FORMAT, step, files }, null, 2)}\n`;
+  const text = JSON.stringify({ format: FORMAT, step, files }, null, 2); // no newline: the last byte matters, too
   await writeSynced(join(folder, MANIFEST), toChunks(text), on);
   return { step, files };
 }
