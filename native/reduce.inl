@@ -15,22 +15,11 @@ struct Min {
 };
 }  // namespace
 
-// Halves the vector until one lane is left.
-template <class F>
-static inline float fold_lanes(Vec x) {
-  for (int half = VL / 2; half > 0; half /= 2) {
-    Vec other = x;
-    for (int i = 0; i < half; ++i) other[i] = x[half + i];
-    x = F::join(x, other);
-  }
-  return x[0];
-}
-
 template <class F>
 static inline float fold_row(const float* x, int64_t n) {
-  return fold_lanes<F>(fold(n, splat(F::start),
-                            [=](int64_t i, int64_t count) { return with_rest(load_count(x + i, count), count, F::start); },
-                            [](Vec a, Vec b) { return F::join(a, b); }));
+  const auto join = [](Vec a, Vec b) { return F::join(a, b); };
+  const auto value = [=](int64_t i, int64_t count) { return with_rest(load_count(x + i, count), count, F::start); };
+  return fold_lanes(fold(n, splat(F::start), value, join), join);
 }
 
 // y[j] = fold over i of x[i, j], x [rows, inner]: four vectors of columns at a time, in registers.

@@ -14,8 +14,28 @@ static inline Vec load_part(const float* p, int64_t n) {
   return v;
 }
 static inline void store_part(float* p, Vec v, int64_t n) { __builtin_memcpy(p, &v, (unsigned long)n * 4); }
-static inline float hsum(Vec v) {
-  for (int k = VL / 2; k > 0; k /= 2)
-    for (int i = 0; i < k; ++i) v[i] += v[i + k];
-  return v[0];
+
+// The lane `shift` places on, for every lane.
+static inline Vec rotate(Vec x, int shift) {
+#if defined(__clang__)
+  Vec y;
+  for (int i = 0; i < VL; ++i) y[i] = x[(i + shift) % VL];
+  return y;
+#else
+  IVec from;
+  for (int i = 0; i < VL; ++i) from[i] = (i + shift) % VL;
+  return __builtin_shuffle(x, from);
+#endif
+}
+
+// Halves the vector until one lane is left.
+template <class Join>
+static inline float fold_lanes(Vec x, Join join) {
+  if (VL >= 16) x = join(x, rotate(x, 8));
+  if (VL >= 8) x = join(x, rotate(x, 4));
+  x = join(x, rotate(x, 2));
+  return join(x, rotate(x, 1))[0];
+}
+static inline float hsum(Vec x) {
+  return fold_lanes(x, [](Vec a, Vec b) { return a + b; });
 }

@@ -72,10 +72,7 @@ static inline float row_sum(int64_t n, Value value) {
 
 // Largest of x[0 .. n - 1]; NaN is passed over, the exponentials that follow show it.
 static inline float row_max(const float* x, int64_t n) {
-  const Vec top = fold(n, splat(-__builtin_inff()),
-                       [=](int64_t i, int64_t count) { return with_rest(load_count(x + i, count), count, -__builtin_inff()); },
-                       [](Vec a, Vec b) { return b > a ? b : a; });
-  float best = top[0];
-  for (int i = 1; i < VL; ++i) best = top[i] > best ? top[i] : best;
-  return best;
+  const auto larger = [](Vec a, Vec b) { return b > a ? b : a; };
+  const auto value = [=](int64_t i, int64_t count) { return with_rest(load_count(x + i, count), count, -__builtin_inff()); };
+  return fold_lanes(fold(n, splat(-__builtin_inff()), value, larger), larger);
 }
