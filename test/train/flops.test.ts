@@ -1,9 +1,33 @@
 import { describe, expect, test } from '@jest/globals';
-import { preset } from '../../src/bert/config.js';
+import type { Backend } from '../../src/backend/backend.js';
+import { createJsBackend } from '../../src/backend/js/index.js';
+import { useBackend } from '../../src/backend/select.js';
+import { type BertConfig, parseConfig, preset } from '../../src/bert/config.js';
+import { BertForPreTraining } from '../../src/bert/pretraining.js';
 import { flopsPerStep, fullShape, parameterCount, tokensOf } from '../../src/train/flops.js';
+import { accumulateGradients } from '../../src/train/step.js';
+import { makeBatch } from './batches.js';
 
 const mini = preset('mini', { vocabSize: 30_522 });
 const base = preset('base', { vocabSize: 30_522 });
+
+/** The js backend, counting what its product multiplies and adds. */
+function countingBackend(): { backend: Backend; flops: () => number } {
+  const inner = createJsBackend();
+  let flops = 0;
+  const kernels: Backend['kernels'] = {
+    ...inner.kernels,
+    matmul: (call) => {
+      flops += 2 * call.batch * call.m * call.n * call.k;
+      inner.kernels.matmul(call);
+    },
+  };
+  return { backend: Object.assign(Object.create(inner), { kernels }), flops: () => flops };
+}
+
+/** Scores and weighted sums of all layers, forward once and backward twice. */
+const attentionFlops = ({ numHiddenLayers, hiddenSize }: BertConfig, lengths: Int32Array): number =>
+  3 * numHiddenLayers * 4 * hiddenSize * lengths.reduce((sum, n) => sum + n * n, 0);
 
 describe('flopsPerStep', () => {
   test('of a model small enough to count by hand', () => {
@@ -20,6 +44,22 @@ describe('flopsPerStep', () => {
     expect(flopsPerStep({ ...config, numHiddenLayers: 3 }, { lengths: [2, 3], masked: 2 })).toBe(
       3 * (3 * (640 + 640 + 208) + 224 + 96),
     );
+  });
+
+  // What attention multiplies depends on lengths that its kernel reads by itself; its own line above counts it.
+  test('is what a step hands to the product kernel, forward and backward, and attention', async () => {
+    const config = parseConfig({
+      ...{ vocab_size: 40, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 4, intermediate_size: 48 },
+      max_position_embeddings: 16,
+    });
+    const { backend, flops } = countingBackend();
+    useBackend(backend);
+    const model = new BertForPreTraining(config);
+    const batch = makeBatch(3, { vocab: 40 });
+    await accumulateGradients(model, [batch], { seed: 1, step: 0, packing: 'packed' });
+    const shape = { lengths: batch.lengths, masked: batch.maskedLabels.length };
+    expect(flops()).toBe(flopsPerStep(config, shape) - attentionFlops(config, batch.lengths));
+    model.dispose();
   });
 
   test('an empty batch costs nothing', () => {
