@@ -41,8 +41,14 @@ const ROWS = 24;
 const STYLES: Readonly<Record<Remark['severity'], Style>> = { info: 'cyan', warning: 'yellow', error: 'red' };
 const PROBE = 'Paris is the [MASK] of France.';
 
+/** A reporter that can be handed a line of its own: written to the terminal directly, it would tear the block. */
+export interface NotingReporter extends Reporter {
+  /** Lines that stay, above the block. */
+  note(text: string): void;
+}
+
 /** Shows a run in a terminal: a block drawn again and again, or plain lines where nobody is looking. */
-class TerminalReporter implements Reporter {
+class TerminalReporter implements NotingReporter {
   private readonly err: Sink;
   private readonly out: Sink;
   private readonly live: boolean;
@@ -88,6 +94,10 @@ class TerminalReporter implements Reporter {
   remark(remark: Remark): void {
     const text = `${remark.severity} at step ${remark.step} [${remark.kind}]: ${printable(remark.text)}`;
     this.say(this.paint(STYLES[remark.severity], text));
+  }
+
+  note(text: string): void {
+    for (const line of text.trimEnd().split('\n')) this.say(line);
   }
 
   saved(folder: string): void {
@@ -148,4 +158,4 @@ class TerminalReporter implements Reporter {
 }
 
 /** A reporter for this process's terminal, or for whatever stands in its place. */
-export const createReporter = (options: ReporterOptions = {}): Reporter => new TerminalReporter(options);
+export const createReporter = (options: ReporterOptions = {}): NotingReporter => new TerminalReporter(options);

@@ -163,6 +163,17 @@ describe('drawing', () => {
     expect(screen.lines.filter((line) => line.startsWith('step 160/'))).toHaveLength(1);
   });
 
+  test('a line from elsewhere stays above the block', () => {
+    const screen = new Screen(100);
+    const reporter = createReporter({ err: screen, out: new Pipe(), live: true });
+    run(reporter, 20);
+    reporter.note('SIGINT: saving after this step\n');
+    const { lines } = screen;
+    const place = lines.indexOf('SIGINT: saving after this step');
+    expect(lines.filter((line) => line.startsWith('step 20/'))).toHaveLength(1);
+    expect(lines.findIndex((line) => line.startsWith('step 20/'))).toBe(place + 1);
+  });
+
   test('ends with the block gone', () => {
     const screen = new Screen(100);
     const reporter = createReporter({ err: screen, out: new Pipe(), live: true });
