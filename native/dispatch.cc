@@ -55,7 +55,8 @@ const KernelTable* bg_select(const char* wanted, const char** error) {
     if (wanted == nullptr || std::strcmp((*table)->isa, wanted) == 0) return chosen = *table;
   *error = "no such instruction set; known are base, avx2, avx512 and neon";
   for (const Isa& isa : kIsas)
-    if (std::strcmp(isa.name, wanted) == 0) *error = "this processor does not have that instruction set";
+    if (wanted != nullptr && std::strcmp(isa.name, wanted) == 0)
+      *error = "this processor does not have that instruction set";
   return nullptr;
 }
 

@@ -2,8 +2,10 @@
 // panels of at most MR rows, b in slivers of NR columns, both k-major. The micro-kernel multiplies a panel by a sliver
 // with the tile of y in registers (Goto and van de Geijn 2008; Van Zee and van de Geijn 2015, BLIS).
 //
-// The operand with the smaller side is packed first, for all threads; each task takes a range of the other one and
-// packs it piece by piece, so that a piece is read again while it is still in the cache.
+// A task takes a range of rows of y (of columns, where y is wide): it packs its own operand piece by piece, so that a
+// piece is read again while it is in the cache, and finds the other one, "shared", packed by the same thread before.
+// Packing it once for all threads is slower: to write lines that another core has read took 27 ns each on Zen 4, about
+// ten times the work of packing them twice.
 //
 // An element is the sum over blocks of k of (the sum over the block, in order, by multiply-add), plus the bias. Blocks
 // depend on k alone and every tile goes through the same loop, so neither m, n, the place in y, the batch nor the
@@ -157,45 +159,60 @@ static void multiply_strips(const Product& g, int64_t block, const Strips& panel
   }
 }
 
+// Largest i with i * i <= n.
+static inline int64_t root(int64_t n) {
+  int64_t i = 0;
+  while ((i + 1) * (i + 1) <= n) ++i;
+  return i;
+}
+
+// What the calling thread has packed of the shared operand, for the tasks it takes next.
+struct Packed {
+  int64_t product, first, part, unused[5];
+  float strips[1];
+};
+static int64_t products = 0;
+
 static void multiply(const Run* run, const Product& g) {
-  const int share_a = g.a.size <= g.b.size;
+  const int64_t product = __atomic_add_fetch(&products, 1, __ATOMIC_RELAXED);
+  const int share_a = 2 * g.a.size < g.b.size;
   const Operand &shared = share_a ? g.a : g.b, &own = share_a ? g.b : g.a;
   const int64_t shared_strip = g.depth * shared.width + VL, own_strip = g.depth * own.width + VL;
-  const int64_t at_once = least(g.blocks, most(1, kShared / (shared_strip * shared.strips)));
-  // As many strips a task as the cache takes, but some tasks for each thread; if there are too few strips for that, the
-  // tasks also divide the shared operand.
+  // Many threads form a square: each meets a part of the shared operand only.
+  const int64_t parts = least(root(g.threads), shared.strips), part_strips = (shared.strips + parts - 1) / parts;
+  const int64_t at_once = least(g.blocks, most(1, kShared / (shared_strip * part_strips)));
+  // As many strips a task as the cache takes, but some tasks for each thread.
   const int64_t tasks = g.threads > 1 ? 6 * g.threads : 1;
-  const int64_t group = most(1, least(kPiece / own_strip, own.strips / tasks));
-  const int64_t parts = g.threads > 1 ? least(shared.strips, most(1, 2 * g.threads / own.strips)) : 1;
+  const int64_t group = parts > 1 ? 1 : most(1, least(kPiece / own_strip, own.strips / tasks));
   // Panels stream past the slivers of a task; panels of a task meet as many slivers as the cache takes at a time.
   const int64_t chunk = share_a ? shared.strips : most(1, kPiece / shared_strip);
-  float* packed = (float*)run->scratch(0, at_once * shared.strips * shared_strip * 4);
   for (int64_t first = 0; first < g.blocks; first += at_once) {
     const int64_t last = least(g.blocks, first + at_once);
-    auto share = [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t p = (first + i / shared.strips) * g.depth;
-        pack_strip(shared, i % shared.strips, p, least(g.depth, g.k - p), packed + i * shared_strip);
-      }
-    };
-    parallel(run, (last - first) * shared.strips, g.threads > 1 ? most(1, 4096 / shared_strip) : INT64_MAX, share);
     auto task = [&](int64_t begin, int64_t end) {
       const int64_t part = begin % parts, own_begin = begin / parts, own_end = (end + parts - 1) / parts;
+      const int64_t from = part * part_strips, to = least(shared.strips, from + part_strips);
+      Packed* packed = (Packed*)run->scratch(0, 64 + at_once * part_strips * shared_strip * 4);
+      if (packed->product != product || packed->first != first || packed->part != part) {
+        *packed = {product, first, part, {}, {}};
+        for (int64_t block = first; block < last; ++block)
+          for (int64_t i = from; i < to; ++i)
+            pack_strip(shared, i, block * g.depth, least(g.depth, g.k - block * g.depth),
+                       packed->strips + ((block - first) * part_strips + i - from) * shared_strip);
+      }
       float* piece = (float*)run->scratch(1, (own_end - own_begin) * own_strip * 4);
       for (int64_t block = first; block < last; ++block) {
-        const int64_t p = block * g.depth;
         for (int64_t i = own_begin; i < own_end; ++i)
-          pack_strip(own, i, p, least(g.depth, g.k - p), piece + (i - own_begin) * own_strip);
+          pack_strip(own, i, block * g.depth, least(g.depth, g.k - block * g.depth),
+                     piece + (i - own_begin) * own_strip);
         const Strips mine = {piece, own_strip, own_begin, own_end};
-        const int64_t stop = (part + 1) * shared.strips / parts;
-        for (int64_t s = part * shared.strips / parts; s < stop; s += chunk) {
-          const float* x = packed + ((block - first) * shared.strips + s) * shared_strip;
-          const Strips theirs = {x, shared_strip, s, least(s + chunk, stop)};
+        for (int64_t s = from; s < to; s += chunk) {
+          const float* x = packed->strips + ((block - first) * part_strips + s - from) * shared_strip;
+          const Strips theirs = {x, shared_strip, s, least(s + chunk, to)};
           multiply_strips(g, block, share_a ? theirs : mine, share_a ? mine : theirs);
         }
       }
     };
-    parallel(run, own.strips * parts, parts > 1 ? 1 : group, task);
+    parallel(run, own.strips * parts, group, task);
   }
 }
 

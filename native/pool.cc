@@ -62,6 +62,12 @@ void* scratch(int slot, int64_t bytes) {
 
 thread_local bool inside_job = false;
 
+// A thread's part of a job, in chunks.
+struct alignas(64) Part {
+  std::atomic<int64_t> next{0};
+  int64_t end = 0;
+};
+
 // One job at a time. `gate` counts the threads inside the job in its low 16 bits; kOpen lets more in, and the bits
 // above number the jobs. Only the caller opens and closes, so a worker that sleeps through a whole job is never waited
 // for.
@@ -69,7 +75,6 @@ struct Pool {
   static constexpr uint64_t kOpen = 1 << 16, kJob = 1 << 17, kInside = kOpen - 1;
 
   alignas(64) std::atomic<uint64_t> gate{0};
-  alignas(64) std::atomic<int64_t> next{0};
   alignas(64) std::atomic<int> sleepers{0};
   std::mutex sleep_mutex;
   std::condition_variable wake;
@@ -80,11 +85,20 @@ struct Pool {
   RangeFn fn = nullptr;
   void* context = nullptr;
   int64_t n = 0, grain = 1;
+  int team = 1;
+  Part parts[kMaxThreads];
 
-  void take_chunks() {
+  // Every thread begins with its own range of chunks, the same one each time, and so finds in its cache what it wrote
+  // in the kernel before: a line that another core has read takes ten times as long to write. Then it helps the others.
+  void take_chunks(int index) {
     inside_job = true;
-    for (int64_t begin; (begin = next.fetch_add(grain, std::memory_order_relaxed)) < n;)
-      fn(context, begin, begin + grain < n ? begin + grain : n);
+    for (int i = 0; i < team; ++i) {
+      Part& part = parts[(index + i) % team];
+      while (part.next.load(std::memory_order_relaxed) < part.end) {
+        const int64_t chunk = part.next.fetch_add(1, std::memory_order_relaxed), begin = chunk * grain;
+        if (chunk < part.end) fn(context, begin, begin + grain < n ? begin + grain : n);
+      }
+    }
     inside_job = false;
   }
 
@@ -109,7 +123,7 @@ struct Pool {
     for (int spins = 0;; ++spins) {
       if (enter(seen, index)) {
         seen = gate.load() / kJob;  // it cannot change while this thread is inside
-        take_chunks();
+        take_chunks(index + 1);
         gate.fetch_sub(1);
         spins = 0;
       } else if (spins < kSpins) {
@@ -133,13 +147,18 @@ struct Pool {
 
   void run(int64_t length, int64_t chunk, RangeFn function, void* data) {
     n = length, grain = chunk, fn = function, context = data;
-    next.store(0, std::memory_order_relaxed);
+    const int64_t chunks = (n + grain - 1) / grain;
+    team = chunks <= helpers.load() ? static_cast<int>(chunks) : helpers.load() + 1;
+    for (int i = 0; i < team; ++i) {
+      parts[i].next.store(i * chunks / team, std::memory_order_relaxed);
+      parts[i].end = (i + 1) * chunks / team;
+    }
     gate.store((gate.load() / kJob + 1) * kJob + kOpen);
     if (sleepers.load() > 0) {
       { std::lock_guard<std::mutex> lock(sleep_mutex); }
       wake.notify_all();
     }
-    take_chunks();
+    take_chunks(0);
     gate.fetch_and(~kOpen);
     for (int spins = 0; (gate.load() & kInside) != 0; ++spins) spins < kSpins ? pause() : std::this_thread::yield();
   }
