@@ -1,11 +1,15 @@
 // The documents name what is there: relative links, paths in backticks, npm scripts, bertgrad commands and their
-// options. README.md and README.zh.md have the same headings and code blocks.
+// options. Examples in TypeScript run. README.md and README.zh.md have the same headings and code blocks. Words that the
+// glossary rules out stand nowhere.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
-const documents = execFileSync('git', ['ls-files', '*.md'], { encoding: 'utf8' }).split('\n').filter(existsSync);
+const GLOSSARY = 'docs/glossary.md';
+const listed = (pattern) =>
+  execFileSync('git', ['ls-files', pattern], { encoding: 'utf8' }).split('\n').filter(existsSync);
+const documents = listed('*.md');
 const problems = [];
 let checked = 0;
 
@@ -62,6 +66,31 @@ function checkCommands(document, text) {
   }
 }
 
+/** Runs what a reader would paste: it holds no types, and this package knows itself by name. */
+function checkExamples(document, text) {
+  for (const [, code] of text.matchAll(/```ts\n([\s\S]*?)```/g)) {
+    if (!code.includes("from 'bertgrad'")) continue;
+    const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' });
+    expect(status === 0, document, `an example fails: ${stderr.split('\n').find((line) => /Error/.test(line))}`);
+  }
+}
+
+/** Words in the last column of the glossary, which stand for nothing in this project. */
+function ruledOut() {
+  if (!existsSync(GLOSSARY)) return [];
+  const rows = readFileSync(GLOSSARY, 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('|'));
+  return rows
+    .slice(2)
+    .flatMap((row) => row.split('|').at(-2).trim().split('，'))
+    .filter((word) => word !== '');
+}
+
+function checkWords(file, text, words) {
+  for (const word of words) expect(!text.includes(word), file, `"${word}" is ruled out by ${GLOSSARY}`);
+}
+
 /** Headings by level, and code blocks without their comments: what two languages must share. */
 const skeleton = (text) => [
   ...[...text.matchAll(/^(#+) /gm)].map((match) => match[1]),
@@ -70,12 +99,16 @@ const skeleton = (text) => [
   ),
 ];
 
+const words = ruledOut();
 for (const document of documents) {
   const text = readFileSync(document, 'utf8');
   checkLinks(document, text);
   checkPaths(document, text);
   checkCommands(document, text);
+  checkExamples(document, text);
+  if (document !== GLOSSARY) checkWords(document, text, words);
 }
+for (const source of listed('src/*.ts')) checkWords(source, readFileSync(source, 'utf8'), words);
 const [english, chinese] = ['README.md', 'README.zh.md'].map((name) => readFileSync(name, 'utf8'));
 const same = JSON.stringify(skeleton(english)) === JSON.stringify(skeleton(chinese));
 expect(same, 'README.zh.md', 'headings or code blocks differ from README.md');

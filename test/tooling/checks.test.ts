@@ -133,6 +133,22 @@ describe('documents', () => {
     expect(code).toBe(1);
   });
 
+  test('an example that does not run', () => {
+    const example = (code: string): string => `\`\`\`ts\nimport { one } from 'bertgrad';\n${code}\n\`\`\`\n`;
+    box.write({ 'dist/index.js': 'export const one = 1;' });
+    const manifest = { name: 'bertgrad', type: 'module', exports: './dist/index.js', scripts: {} };
+    const said = (code: string): string =>
+      documents({ 'package.json': JSON.stringify(manifest), 'docs/a.md': example(code) }).said;
+    expect(said('console.log(one);')).toContain(' 0 problems');
+    expect(said('one();')).toContain('docs/a.md: an example fails: TypeError: one is not a function');
+  });
+
+  test('a word that the glossary rules out', () => {
+    const glossary = '| English | 中文 | meaning | not |\n|---|---|---|---|\n| token | 词元 | | 代币，令牌 |\n';
+    const { said } = documents({ 'docs/glossary.md': glossary, 'src/a.ts': "export const zh = '一个令牌';\n" });
+    expect(said).toContain('src/a.ts: "令牌" is ruled out by docs/glossary.md');
+  });
+
   test('two languages that differ', () => {
     expect(documents({ 'README.zh.md': `${README}\n## More\n` }).said).toContain(
       'README.zh.md: headings or code blocks',
