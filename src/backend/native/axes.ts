@@ -1,4 +1,4 @@
-import { ShapeError } from '../../core/errors.js';
+import { BackendError, ShapeError } from '../../core/errors.js';
 import type { Shape } from '../../core/shape.js';
 import type { Walk } from '../backend.js';
 
@@ -33,14 +33,14 @@ export function fewAxes(shape: Shape, ...strides: readonly (readonly number[])[]
   return { shape: kept, strides: keptStrides };
 }
 
-/** Elements a buffer must have for a walk; NaN, which no buffer has, when it would begin in front of it. */
+/** Elements a buffer must have for a walk over a shape that is not empty. @throws {BackendError} one that goes backwards */
 export function reach(shape: Shape, { offset, strides }: Walk): number {
-  let low = offset;
-  let high = offset;
+  let end = offset + 1;
+  let least = offset;
   for (let i = 0; i < shape.length; i++) {
-    const step = (shape[i] - 1) * strides[i];
-    if (step < 0) low += step;
-    else high += step;
+    end += (shape[i] - 1) * strides[i];
+    least = Math.min(least, strides[i]);
   }
-  return low < 0 ? Number.NaN : high + 1;
+  if (!(least >= 0)) throw new BackendError('native: a walk goes forwards only', { code: 'BACKEND-SIZE' });
+  return end;
 }
