@@ -2,6 +2,7 @@ import { withObserver } from '../autograd/apply.js';
 import type { Backend, Buf } from '../backend/backend.js';
 import type { BertForPreTraining } from '../bert/pretraining.js';
 import type { PretrainBatch } from '../data/batch.js';
+import { mulScalar } from '../ops/elementwise.js';
 import { accumulateGradients, type Packing } from './step.js';
 
 /**
@@ -22,11 +23,9 @@ export async function firstNonFinite(
   const checks: { what: string; flag: Buf }[] = [];
   const see: Parameters<typeof withObserver>[0] = (op, out) => {
     if (out.dtype === 'i32') return;
-    const flag = backend.alloc(1, backend.float);
-    backend.kernels.sumSquares(out.buf, flag); // not finite as soon as one element is not
     checks.push({
       what: `op "${op.name}" (call ${checks.length + 1} of the step), result [${out.shape.join(', ')}]`,
-      flag,
+      flag: finiteFlag(backend, out.buf),
     });
   };
   for (const part of parts) await observed(see, () => accumulateGradients(model, [part], options));
@@ -43,9 +42,18 @@ export async function firstNonFinite(
 const observed = (see: Parameters<typeof withObserver>[0], body: () => Promise<unknown>): Promise<unknown> =>
   withObserver(see, body);
 
-async function allFinite(backend: Backend, buf: Buf): Promise<boolean> {
+/** [1]: 0 when all elements are finite, else NaN: 0 times infinity is no number. */
+function finiteFlag(backend: Backend, buf: Buf): Buf {
+  const zeros = backend.alloc(buf.length, backend.float);
   const flag = backend.alloc(1, backend.float);
-  backend.kernels.sumSquares(buf, flag);
+  backend.kernels.unary(mulScalar.fn, buf, zeros, 0);
+  backend.kernels.sumSquares(zeros, flag);
+  backend.free(zeros);
+  return flag;
+}
+
+async function allFinite(backend: Backend, buf: Buf): Promise<boolean> {
+  const flag = finiteFlag(backend, buf);
   const value = (await backend.read(flag))[0] as number;
   backend.free(flag);
   return Number.isFinite(value);

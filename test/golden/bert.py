@@ -16,7 +16,7 @@ from transformers import BertConfig, BertForPreTraining, get_linear_schedule_wit
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 STEPS, BATCHES, BATCH, SEQ, VOCAB = 20, 4, 4, 11, 48
-LR, WARMUP = 5e-3, 4
+LR, WARMUP = 1e-3, 4
 
 
 def make_batch(generator):
@@ -93,7 +93,7 @@ def main():
         norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)))
         optimizer.step()
         schedule.step()
-        losses.append([float(mlm_loss), float(nsp_loss)])
+        losses.append([mlm_loss.item(), nsp_loss.item()])
 
     save_file({k: v.contiguous() for k, v in tensors.items()}, os.path.join(HERE, "bert.safetensors"))
     keys = ["vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act",
