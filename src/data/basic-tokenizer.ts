@@ -1,3 +1,4 @@
+import { canonicalOrder } from './canonical-order.js';
 import { type CharTable, CJK, charTable, DECOMPOSES, type Dialect, DROP, MARK, PUNCT, SPACE } from './unicode.js';
 
 /** How text is cleaned and cut into words before WordPiece. */
@@ -37,12 +38,6 @@ export const SINGLE_UNIT = 2;
 const BLANK = 0x20;
 const CAPITAL_SIGMA = 0x3a3;
 const FINAL_SIGMA = 0x3c2;
-/**
- * Spacing marks (Mc) with a combining class: the only characters that survive the removal of accents and that NFD may put
- * into another order. U+302E/F, the musical stems and flags, the Vietnamese reading marks.
- */
-const REORDERABLE = /[\u302e\u302f\u{1d165}\u{1d166}\u{1d16d}-\u{1d172}\u{16ff0}\u{16ff1}]/gu;
-
 /**
  * BERT's basic tokenizer: clean, set ideographs apart, remove accents and lower-case, cut at spaces and punctuation.
  * `google` follows google-research/bert tokenization.py:161-271, `hf` tokenizers/src/normalizers/bert.rs:60-140 and
@@ -131,7 +126,7 @@ export class BasicTokenizer {
 
   /** NFD by the dialect's own list of decomposable characters, then without Mn. */
   #strip(points: Points): Points {
-    let decomposed: Points = { cps: [], from: [], to: [] };
+    const decomposed: Points = { cps: [], from: [], to: [] };
     const { flags } = this.#table;
     for (let i = 0; i < points.cps.length; i++) {
       const cp = points.cps[i];
@@ -142,9 +137,10 @@ export class BasicTokenizer {
         }
       }
     }
-    decomposed = inCanonicalOrder(decomposed);
+    const order = canonicalOrder(decomposed.cps, (cp) => (flags[cp] & MARK) !== 0, this.dialect);
     const out: Points = { cps: [], from: [], to: [] };
-    for (let i = 0; i < decomposed.cps.length; i++) {
+    for (let k = 0; k < decomposed.cps.length; k++) {
+      const i = order === null ? k : order[k];
       const cp = decomposed.cps[i];
       if ((flags[cp] & MARK) === 0) push(out, cp, decomposed.from[i], decomposed.to[i]);
     }
@@ -191,25 +187,4 @@ function isFinalSigma(cps: readonly number[], at: number): boolean {
   i = at + 1;
   while (i < cps.length && ignorable(cps[i])) i++;
   return i === cps.length || !cased(cps[i]);
-}
-
-/** Sorts runs of marks by combining class; only where the order could be seen after the marks are gone. */
-function inCanonicalOrder(points: Points): Points {
-  const parts: string[] = [];
-  for (const cp of points.cps) parts.push(String.fromCodePoint(cp));
-  const text = parts.join('');
-  if ((text.match(REORDERABLE)?.length ?? 0) < 2) return points;
-  const places = new Map<number, number[]>();
-  for (let i = points.cps.length - 1; i >= 0; i--) {
-    const list = places.get(points.cps[i]);
-    if (list === undefined) places.set(points.cps[i], [i]);
-    else list.push(i);
-  }
-  const out: Points = { cps: [], from: [], to: [] };
-  for (const c of text.normalize('NFD')) {
-    const cp = c.codePointAt(0) ?? 0;
-    const i = places.get(cp)?.pop();
-    if (i !== undefined) push(out, cp, points.from[i], points.to[i]);
-  }
-  return out.cps.length === points.cps.length ? out : points;
 }

@@ -1,0 +1,216 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import hf from 'tokenizers';
+import { BasicTokenizer } from '../../src/data/basic-tokenizer.js';
+import { IdBuffer } from '../../src/data/id-buffer.js';
+import { Tokenizer } from '../../src/data/tokenizer.js';
+import { SPECIAL_TOKENS, Vocab } from '../../src/data/vocab.js';
+import { describeWithData, sharedData } from '../skip.js';
+
+/** BG_FULL=1: every line and every character, some minutes, instead of a sample. */
+const FULL = process.env.BG_FULL === '1';
+/** Case, then whether accents go; unset means as case. */
+const SETTINGS = [
+  { lowercase: true },
+  { lowercase: false },
+  { lowercase: true, stripAccents: false },
+  { lowercase: false, stripAccents: true },
+] as const;
+type Settings = (typeof SETTINGS)[number];
+
+const accents = (settings: Settings): boolean =>
+  'stripAccents' in settings ? settings.stripAccents : settings.lowercase;
+
+function normalizer(settings: Settings): hf.Normalizer {
+  const { lowercase } = settings;
+  return hf.bertNormalizer({ cleanText: true, handleChineseChars: true, stripAccents: accents(settings), lowercase });
+}
+
+/** Hugging Face's tokenizer, in Rust, with BERT's parts. */
+async function oracle(path: string, vocab: Vocab, settings: Settings): Promise<hf.Tokenizer> {
+  const options = { unkToken: '[UNK]', maxInputCharsPerWord: 100, continuingSubwordPrefix: '##' };
+  const tokenizer = new hf.Tokenizer(await hf.WordPiece.fromFile(path, options));
+  tokenizer.setNormalizer(normalizer(settings));
+  tokenizer.setPreTokenizer(hf.bertPreTokenizer());
+  tokenizer.setPostProcessor(hf.bertProcessing(['[SEP]', vocab.sep], ['[CLS]', vocab.cls]));
+  tokenizer.addSpecialTokens([...SPECIAL_TOKENS]);
+  return tokenizer;
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name);
+    return statSync(path).isDirectory() ? filesBelow(path) : [path];
+  });
+}
+
+function linesOf(path: string): string[] {
+  const bytes = readFileSync(path);
+  return (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8').split('\n');
+}
+
+const isSame = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((id, i) => id === b[i]);
+
+describeWithData(
+  'vocab',
+  'corpora',
+  'domain',
+  'tasks',
+)('ids of real text equal those of tokenizers', () => {
+  const files = ['corpora', 'domain', 'tasks'].flatMap((name) => filesBelow(sharedData(name)));
+  const lines = files.flatMap((path) => {
+    const all = linesOf(path);
+    const step = FULL ? 1 : Math.max(1, Math.floor(all.length / 40));
+    return all.filter((_, i) => i % step === 0);
+  });
+
+  test.each([
+    ['bert-base-uncased', SETTINGS[0]],
+    ['bert-base-cased', SETTINGS[1]],
+    ['bert-base-chinese', SETTINGS[1]],
+    ['bert-base-chinese', SETTINGS[0]],
+  ] as const)(
+    '%s %j',
+    async (name, settings) => {
+      const path = sharedData(`vocab/${name}/vocab.txt`);
+      const vocab = Vocab.fromBytes(readFileSync(path), path);
+      const [own, theirs] = [new Tokenizer(vocab, settings), await oracle(path, vocab, settings)];
+      const different: string[] = [];
+      for (let i = 0; i < lines.length; i += 4096) {
+        const part = lines.slice(i, i + 4096);
+        const encodings = await theirs.encodeBatch(part);
+        encodings.forEach((encoding, k) => {
+          if (!isSame(encoding.getIds(), own.encode(part[k]).ids)) different.push(part[k]);
+        });
+      }
+      expect(lines.length).toBeGreaterThan(1000);
+      expect(different.slice(0, 5)).toEqual([]);
+    },
+    600_000,
+  );
+});
+
+describeWithData('vocab', 'vectors/tokenizer')('stored values', () => {
+  interface Case {
+    readonly vocab: string;
+    readonly do_lower_case: boolean;
+    readonly text: string;
+    readonly text_pair?: string;
+    readonly ids: readonly number[];
+    readonly token_type_ids?: readonly number[];
+  }
+  const tokenizers = new Map<string, Tokenizer>();
+  const tokenizerFor = ({ vocab, do_lower_case }: Case): Tokenizer => {
+    const key = `${vocab} ${do_lower_case}`;
+    const path = sharedData(`vocab/${vocab}/vocab.txt`);
+    const found =
+      tokenizers.get(key) ?? new Tokenizer(Vocab.fromBytes(readFileSync(path), path), { lowercase: do_lower_case });
+    tokenizers.set(key, found);
+    return found;
+  };
+
+  test.each(['transformers_js_cases', 'hf_tokenizers_real_text'])('%s', (name) => {
+    const cases = linesOf(sharedData(`vectors/tokenizer/${name}.jsonl`)).filter((line) => line !== '');
+    expect(cases.length).toBeGreaterThan(50);
+    for (const line of cases) {
+      const stored: Case = JSON.parse(line);
+      const { text, text_pair, ids, token_type_ids } = stored;
+      const got = tokenizerFor(stored).encode(text, text_pair);
+      expect({ text, ids: got.ids }).toEqual({ text, ids });
+      if (token_type_ids !== undefined) expect(got.tokenTypeIds).toEqual(token_type_ids);
+    }
+  });
+});
+
+/** Words as the normalizer and the pre-tokenizer of `tokenizers` cut them. */
+function theirWords(text: string, theirs: hf.Normalizer, cut: hf.PreTokenizer): string[] {
+  return cut.preTokenizeString(theirs.normalizeString(text)).map(([word]) => word);
+}
+
+function ourWords(text: string, basic: BasicTokenizer): string[] {
+  const words = basic.words(text);
+  return words.ends.map((end, i) => words.text.slice(i === 0 ? 0 : words.ends[i - 1], end));
+}
+
+test.each(SETTINGS)(
+  'every kind of character, alone and between letters: %j',
+  (settings) => {
+    const [theirs, cut, basic] = [normalizer(settings), hf.bertPreTokenizer(), new BasicTokenizer(settings)];
+    const different: string[] = [];
+    // All of the first 0x3400 and every 61st of the others.
+    for (let cp = 0; cp < 0x110000; cp += FULL || cp < 0x3400 ? 1 : 61) {
+      if (cp >= 0xd800 && cp < 0xe000) continue;
+      for (const text of [String.fromCodePoint(cp), `a${String.fromCodePoint(cp)}b`]) {
+        if (ourWords(text, basic).join(' ') !== theirWords(text, theirs, cut).join(' '))
+          different.push(cp.toString(16));
+      }
+    }
+    expect(different).toEqual([]);
+  },
+  600_000,
+);
+
+test('random strings, whole tokenizer', async () => {
+  const odd = [
+    '\u302e',
+    '\ua953',
+    '\u{1d165}',
+    '\u{1d16d}',
+    '\u0301',
+    '\u0323',
+    '\u0f71',
+    'ΑΣ',
+    'İ',
+    'ǅ',
+    '각',
+    '豈',
+    '\u{2b820}',
+  ];
+  const characters = [
+    'a',
+    'B',
+    'é',
+    'ß',
+    '中',
+    '文',
+    '😀',
+    '\u200d',
+    '\u0000',
+    ' ',
+    '\u2028',
+    ',',
+    '[MASK]',
+    '[SEP]',
+    '[',
+    ...odd,
+  ];
+  const unit = fc.oneof(fc.constantFrom(...characters), fc.string({ unit: 'binary', maxLength: 2 }));
+  const texts = fc.sample(
+    fc.array(unit, { maxLength: 20 }).map((parts) => parts.join('').toWellFormed()),
+    { numRuns: FULL ? 200_000 : 3000, seed: 7 },
+  );
+  // Every character is a piece, so that nothing hides behind [UNK]; `##` forms come with those that are letters.
+  const basics = SETTINGS.map((settings) => new BasicTokenizer(settings));
+  const seen = new Set(texts.flatMap((text) => basics.flatMap((basic) => [...basic.words(text).text])));
+  const vocab = new Vocab([...SPECIAL_TOKENS, ...seen, ...[...seen].map((c) => `##${c}`)]);
+  const ids = Object.fromEntries(vocab.tokens.map((token, id) => [token, id]));
+  for (const [i, settings] of SETTINGS.entries()) {
+    const theirs = new hf.Tokenizer(
+      hf.WordPiece.init(ids, { unkToken: '[UNK]', maxInputCharsPerWord: 100, continuingSubwordPrefix: '##' }),
+    );
+    theirs.setNormalizer(normalizer(settings));
+    theirs.setPreTokenizer(hf.bertPreTokenizer());
+    theirs.addSpecialTokens([...SPECIAL_TOKENS]);
+    const own = new Tokenizer(vocab, SETTINGS[i]);
+    const encodings = await theirs.encodeBatch(texts);
+    encodings.forEach((encoding, k) => {
+      const out = new IdBuffer();
+      own.appendWithSpecials(texts[k], out);
+      expect({ text: texts[k], ids: Array.from(out.view()) }).toEqual({ text: texts[k], ids: encoding.getIds() });
+    });
+  }
+}, 600_000);
