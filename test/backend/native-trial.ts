@@ -14,45 +14,39 @@ export function whyNoNative(): string | null {
   }
 }
 
-/** One call of a kernel with random inputs, the same ones on every backend; what it writes is collected. */
+/** Random inputs of a trial, drawn when it runs first and used again on the next backend. */
+export type Inputs = TypedData[];
+
+/** Calls of kernels with random inputs, the same ones on every backend; what they write is collected. */
 export class Trial {
   readonly kernels: Kernels;
+  private drawn = 0;
+  private state = 1;
   private readonly bufs: Buf[] = [];
   private readonly outs: Buf[] = [];
 
   constructor(
     readonly backend: Backend,
-    private state: number,
+    private readonly inputs: Inputs,
   ) {
     this.kernels = backend.kernels;
   }
 
-  /** Uniform in [0, 1): mulberry32, as the engine's own generator would take most of a test's time. */
-  private uniform(): number {
-    this.state = (this.state + 0x6d2b79f5) | 0;
-    let z = Math.imul(this.state ^ (this.state >>> 15), this.state | 1);
-    z ^= z + Math.imul(z ^ (z >>> 7), z | 61);
-    return ((z ^ (z >>> 14)) >>> 0) / 2 ** 32;
-  }
-
   /** Random floats, representable in f32 on every backend. */
   floats(length: number, low = -2, high = 2): Buf {
-    const values = Array.from({ length }, () => Math.fround(low + (high - low) * this.uniform()));
-    return this.values(values);
+    return this.input(() => Float32Array.from({ length }, () => low + (high - low) * this.uniform()));
   }
 
   values(values: readonly number[]): Buf {
-    return this.held(
-      this.backend.upload(this.backend.float === 'f64' ? new Float64Array(values) : new Float32Array(values)),
-    );
+    return this.input(() => new Float32Array(values));
   }
 
   ids(length: number, limit: number): Buf {
-    return this.ints(Array.from({ length }, () => Math.floor(limit * this.uniform())));
+    return this.input(() => Int32Array.from({ length }, () => limit * this.uniform()));
   }
 
   ints(values: readonly number[]): Buf {
-    return this.held(this.backend.upload(new Int32Array(values)));
+    return this.input(() => new Int32Array(values));
   }
 
   /** Memory that the kernel writes, compared afterwards. */
@@ -64,6 +58,20 @@ export class Trial {
   watch(buf: Buf): Buf {
     this.outs.push(buf);
     return buf;
+  }
+
+  private input(draw: () => TypedData): Buf {
+    const place = this.drawn++;
+    this.inputs[place] ??= draw();
+    const data = this.inputs[place];
+    const wide = this.backend.float === 'f64' && data instanceof Float32Array;
+    return this.held(this.backend.upload(wide ? new Float64Array(data) : data));
+  }
+
+  /** Uniform in [0, 1): a congruential generator (Numerical Recipes, "ranqd1"), good enough to tell elements apart. */
+  private uniform(): number {
+    this.state = (Math.imul(this.state, 1664525) + 1013904223) | 0;
+    return (this.state >>> 0) / 2 ** 32;
   }
 
   private held(buf: Buf): Buf {
@@ -80,8 +88,8 @@ export class Trial {
   }
 }
 
-export async function runTrial(backend: Backend, seed: number, body: (trial: Trial) => void): Promise<TypedData[]> {
-  const trial = new Trial(backend, seed);
+export async function runTrial(backend: Backend, inputs: Inputs, body: (trial: Trial) => void): Promise<TypedData[]> {
+  const trial = new Trial(backend, inputs);
   body(trial);
   return trial.finish();
 }
