@@ -9,6 +9,7 @@ import { IdBuffer } from '../../src/data/id-buffer.js';
 import { Tokenizer } from '../../src/data/tokenizer.js';
 import { SPECIAL_TOKENS, Vocab } from '../../src/data/vocab.js';
 import { describeWithData, sharedData } from '../skip.js';
+import { anyCharacter, LONE_SURROGATE } from './texts.js';
 
 /** BG_FULL=1: every line and every character, some minutes, instead of a sample. */
 const FULL = process.env.BG_FULL === '1';
@@ -64,8 +65,8 @@ describeWithData(
   const files = ['corpora', 'domain', 'tasks'].flatMap((name) => filesBelow(sharedData(name)));
   const lines = files.flatMap((path) => {
     const all = linesOf(path);
-    const step = FULL ? 1 : Math.max(1, Math.floor(all.length / 40));
-    return all.filter((_, i) => i % step === 0);
+    const step = FULL ? 1 : Math.max(1, Math.floor(all.length / 20));
+    return all.filter((line, i) => FULL || (i % step === 0 && line.length < 5000)); // some JSON files are one line
   });
 
   test.each([
@@ -188,10 +189,10 @@ test('random strings, whole tokenizer', async () => {
     '[',
     ...odd,
   ];
-  const unit = fc.oneof(fc.constantFrom(...characters), fc.string({ unit: 'binary', maxLength: 2 }));
+  const unit = fc.oneof(fc.constantFrom(...characters), anyCharacter);
   const texts = fc.sample(
-    fc.array(unit, { maxLength: 20 }).map((parts) => parts.join('').toWellFormed()),
-    { numRuns: FULL ? 200_000 : 3000, seed: 7 },
+    fc.array(unit, { maxLength: 20 }).map((parts) => parts.join('').replace(LONE_SURROGATE, '')),
+    { numRuns: FULL ? 200_000 : 2000, seed: 7 },
   );
   // Every character is a piece, so that nothing hides behind [UNK]; `##` forms come with those that are letters.
   const basics = SETTINGS.map((settings) => new BasicTokenizer(settings));

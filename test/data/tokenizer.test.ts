@@ -5,6 +5,7 @@ import { BasicTokenizer } from '../../src/data/basic-tokenizer.js';
 import { IdBuffer } from '../../src/data/id-buffer.js';
 import { Tokenizer, type TokenizerOptions } from '../../src/data/tokenizer.js';
 import { SPECIAL_TOKENS, Vocab } from '../../src/data/vocab.js';
+import { anyText, LONE_SURROGATE } from './texts.js';
 
 const vocab = new Vocab([
   ...SPECIAL_TOKENS,
@@ -123,7 +124,7 @@ describe('pieces', () => {
   test('agree with encode, never leave the text and never split a surrogate pair', () => {
     const unit = fc.constantFrom('un', 'want', 'x', 'X́', '😀', '我', '[MASK]', ' ', '\u0301', 'é', '\u0000', '!');
     const text = fc.oneof(
-      fc.string({ unit: 'binary' }),
+      anyText,
       fc.array(unit).map((parts) => parts.join('')),
     );
     const own = tokenizer();
@@ -131,18 +132,14 @@ describe('pieces', () => {
       fc.property(text, (value) => {
         const { ids, continues, from, to } = own.pieces(value);
         expect(ids).toEqual(own.encode(value).ids.slice(1, -1));
-        let last = 0;
-        for (const [i, id] of ids.entries()) {
-          expect(from[i]).toBeGreaterThanOrEqual(0);
-          expect(to[i]).toBeGreaterThan(from[i]);
-          expect(to[i]).toBeLessThanOrEqual(value.length);
-          expect(from[i]).toBeGreaterThanOrEqual(last);
-          expect(value.slice(from[i], to[i]).isWellFormed()).toBe(true);
-          expect(continues[i]).toBe(vocab.isContinuation(id));
-          last = from[i];
-        }
+        const right = ids.map((id, i) => {
+          const part = value.slice(from[i], to[i]);
+          const isInside = from[i] >= (from[i - 1] ?? 0) && to[i] > from[i] && to[i] <= value.length;
+          return isInside && part.search(LONE_SURROGATE) < 0 && continues[i] === vocab.isContinuation(id);
+        });
+        expect(right).not.toContain(false);
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 });
@@ -172,7 +169,7 @@ describe('append', () => {
         expect(one.view()).toEqual(many.view());
         expect(one.view()).toEqual(fresh.view());
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
@@ -199,11 +196,11 @@ describe('append', () => {
     for (const dialect of ['hf', 'google'] as const) {
       for (const shape of shapes) {
         const own = tokenizer({ dialect });
-        const text = shape.repeat(Math.ceil(60_000 / shape.length));
+        const text = shape.repeat(Math.ceil(40_000 / shape.length));
         const start = performance.now();
         own.encode(text);
         own.pieces(text);
-        // 60,000 characters take about 50 ms; what is quadratic takes minutes.
+        // 40,000 characters take about 50 ms; what is quadratic takes minutes.
         expect(performance.now() - start).toBeLessThan(3000);
       }
     }
@@ -227,7 +224,7 @@ describe('decode', () => {
       fc.property(ids, (given) => expect(own.encode(own.decode(given)).ids).toEqual([vocab.cls, ...given, vocab.sep])),
     );
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => {
+      fc.property(anyText, (text) => {
         const first = own.encode(text).ids;
         if (!first.includes(vocab.unk)) expect(own.encode(own.decode(first.slice(1, -1))).ids).toEqual(first);
       }),
