@@ -56,17 +56,14 @@ const SWITCHES: readonly (readonly [name: string, meaning: string])[] = [
 const NO_GPU = 'no GPU backend in this version; the interface leaves room for one (src/backend/backend.ts)';
 const BACKENDS = ['native', 'js'] as const satisfies readonly BackendName[];
 
-/** What a backend may tell besides: instruction sets to choose from, and its threads' multiply-adds in GFLOP/s. */
-interface Measured {
-  readonly isas?: readonly string[];
-  fmaPeak?(): number | Promise<number>;
-}
+/** Some backends have several instruction sets to choose from, best first. */
+type Choosing = Backend & { readonly isas?: readonly string[] };
 
 /** What went wrong, in one line, with what to do about it. */
 const sentence = (error: BertgradError): string => [error.message, error.fix].filter(Boolean).join('; ');
 
-async function measure(backend: Backend & Measured): Promise<BackendFinding> {
-  const peakGflops = (await backend.fmaPeak?.()) ?? null;
+async function measure(backend: Choosing): Promise<BackendFinding> {
+  const peakGflops = backend.fmaPeak?.() ?? null;
   const { name, runsOn, isas = [] } = backend;
   return { name, runsOn, reason: null, isas, peakGflops, matmul: await tryMatmul(backend) };
 }
