@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { ALIGN, type Block, Heap } from '../../src/backend/native/heap.js';
+import { type Block, Heap } from '../../src/backend/native/heap.js';
 
 /** Blocks in use must lie within the range, aligned, without touching one another. */
 function expectApart(blocks: readonly Block[], top: number): void {
   let end = 0;
   for (const block of [...blocks].sort((a, b) => a.at - b.at)) {
-    expect(block.at % ALIGN).toBe(0);
+    expect(block.at % 64).toBe(0);
     expect(block.at).toBeGreaterThanOrEqual(end);
     end = block.at + block.size;
   }
@@ -31,7 +31,7 @@ describe('heap', () => {
     );
     fc.assert(
       fc.property(fc.array(action, { maxLength: 200 }), (actions) => {
-        const heap = new Heap(() => true);
+        const heap = new Heap(0, 64, () => true);
         const held: Block[] = [];
         for (const a of actions) {
           if ('take' in a) {
@@ -50,7 +50,7 @@ describe('heap', () => {
   });
 
   test('free neighbours are joined on both sides', () => {
-    const heap = new Heap(() => true);
+    const heap = new Heap(0, 64, () => true);
     const [a, b, c] = [64, 64, 64].map((size) => heap.take(size) as Block);
     heap.take(64); // keeps the range from shrinking
     for (const block of [a, c, b]) heap.give(block);
@@ -58,7 +58,7 @@ describe('heap', () => {
   });
 
   test('the smallest block that is large enough is cut; the rest stays free', () => {
-    const heap = new Heap(() => true);
+    const heap = new Heap(0, 64, () => true);
     const blocks = [640, 64, 256, 64].map((size) => heap.take(size) as Block);
     heap.give(blocks[0]);
     heap.give(blocks[2]);
@@ -69,7 +69,7 @@ describe('heap', () => {
 
   test('a step that repeats asks for no more memory', () => {
     const asked: number[] = [];
-    const heap = new Heap((bytes) => {
+    const heap = new Heap(0, 64, (bytes) => {
       asked.push(bytes);
       return true;
     });
@@ -81,8 +81,15 @@ describe('heap', () => {
     expect(Math.max(...asked)).toBe(most);
   });
 
+  test('a range may begin anywhere and have a coarser granule', () => {
+    const heap = new Heap(8192, 4096, (end) => end <= 20_480);
+    expect(heap.take(1)).toMatchObject({ at: 8192, size: 4096 });
+    expect(heap.take(5000)).toMatchObject({ at: 12_288, size: 8192 });
+    expect(heap.take(1)).toBeNull();
+  });
+
   test('no room gives null and leaves the heap as it was', () => {
-    const heap = new Heap((bytes) => bytes <= 1024);
+    const heap = new Heap(0, 64, (bytes) => bytes <= 1024);
     const block = heap.take(1000) as Block;
     expect(heap.take(1)).toBeNull();
     heap.give(block);

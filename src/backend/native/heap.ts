@@ -1,8 +1,8 @@
 /** A stretch of the arena, in use or free. Neighbours know each other, so that free ones can be joined. */
 export interface Block {
-  /** First byte, a multiple of `ALIGN`. */
+  /** First byte. */
   at: number;
-  /** Bytes, a multiple of `ALIGN`. */
+  /** Bytes, a multiple of the heap's granule. */
   size: number;
   before: Block | null;
   after: Block | null;
@@ -10,28 +10,35 @@ export interface Block {
   slot: number;
 }
 
-/** A cache line, and the widest vector. */
-export const ALIGN = 64;
-
 /**
  * Places in one growing range of bytes: best fit, joined with free neighbours at once. Where a step asks for the same
  * sizes each time, every request after the first step finds a block of its size, and the range grows no more.
  */
 export class Heap {
   /** End of the last block in use. */
-  top = 0;
+  top: number;
   private last: Block | null = null;
   /** Free blocks by size. */
   private readonly free = new Map<number, Block[]>();
   /** Sizes of which there are free blocks, rising. */
   private readonly sizes: number[] = [];
 
-  /** @param grow asks for the first `bytes` of the range; false: there are not so many */
-  constructor(private readonly grow: (bytes: number) => boolean) {}
+  /**
+   * @param first where the range begins
+   * @param granule blocks begin and end at multiples of it
+   * @param grow asks for the range up to `end`; false: it does not go so far
+   */
+  constructor(
+    first: number,
+    private readonly granule: number,
+    private readonly grow: (end: number) => boolean,
+  ) {
+    this.top = first;
+  }
 
   /** A block of at least `bytes`, or null when there is no room. */
   take(bytes: number): Block | null {
-    const size = Math.max(1, Math.ceil(bytes / ALIGN)) * ALIGN;
+    const size = Math.max(1, Math.ceil(bytes / this.granule)) * this.granule;
     const place = this.lowerBound(size);
     if (place === this.sizes.length) return this.extend(size);
     // The list's last block was freed last: it is likeliest to be in a cache.

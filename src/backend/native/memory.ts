@@ -7,6 +7,7 @@ import type { Queue } from './queue.js';
 
 /** Memory that one or more buffers look at; it counts as live until the last of them is freed. */
 interface Share {
+  readonly heap: Heap;
   readonly block: Block;
   readonly bytes: number;
   users: number;
@@ -26,6 +27,17 @@ class NativeBuf implements Buf {
   ) {}
 }
 
+/** A cache line, and the widest vector. */
+const LINE = 64;
+/**
+ * Large blocks begin at the same place within a page, whatever came between them. A kernel that writes one line ahead of
+ * where it reads, modulo the page, loses up to 30 %: the processor compares 12 bits of two addresses before the rest, and
+ * holds the load back until the store is done.
+ */
+const PAGE = 4096;
+/** Smaller blocks lie in a range of their own, so that they leave no gaps between large ones. */
+const LARGE = 32768;
+const MOST_SMALL = 2 ** 26;
 const MIB = 2 ** 20;
 const mib = (bytes: number): string => `${(bytes / MIB).toFixed(bytes < MIB ? 3 : 0)} MiB`;
 /** Bits of a NaN; as an i32 it is no id of any table. */
@@ -35,7 +47,8 @@ const POISON = 0x7fc00000;
 export class NativeMemory {
   liveBytes = 0;
   peakBytes = 0;
-  private readonly heap: Heap;
+  private readonly small: Heap;
+  private readonly large: Heap;
 
   /**
    * @param poison fills memory with NaN when it is handed out and when it is freed, so that a kernel that reads what
@@ -46,7 +59,9 @@ export class NativeMemory {
     private readonly queue: Queue,
     private readonly poison: boolean,
   ) {
-    this.heap = new Heap((bytes) => engine.commit(bytes));
+    const border = Math.min(MOST_SMALL, Math.floor(engine.size / 16 / PAGE) * PAGE);
+    this.small = new Heap(0, LINE, (end) => end <= border && engine.commit(end));
+    this.large = new Heap(border, PAGE, (end) => engine.commit(end));
   }
 
   alloc(length: number, dtype: DType): NativeBuf {
@@ -56,12 +71,11 @@ export class NativeMemory {
       });
     }
     const bytes = length * bytesPer(dtype);
-    const block = Number.isSafeInteger(bytes) && bytes >= 0 ? this.heap.take(bytes) : null;
-    if (block === null) throw this.outOfMemory(bytes);
-    this.spoil(block);
+    const share = this.take(bytes);
+    this.spoil(share.block);
     this.liveBytes += bytes;
     this.peakBytes = Math.max(this.peakBytes, this.liveBytes);
-    return new NativeBuf(this, { block, bytes, users: 1 }, dtype, block.at, length);
+    return new NativeBuf(this, share, dtype, share.block.at, length);
   }
 
   view(buf: Buf, offset: number, length: number): NativeBuf {
@@ -84,7 +98,7 @@ export class NativeMemory {
     if (share.users > 0) return;
     this.liveBytes -= share.bytes;
     this.spoil(share.block);
-    this.heap.give(share.block);
+    share.heap.give(share.block);
   }
 
   /**
@@ -119,6 +133,16 @@ export class NativeMemory {
     this.queue.run();
     this.engine.copyOut(at, data);
     return data;
+  }
+
+  private take(bytes: number): Share {
+    if (Number.isSafeInteger(bytes) && bytes >= 0) {
+      for (const heap of bytes < LARGE ? [this.small, this.large] : [this.large]) {
+        const block = heap.take(bytes);
+        if (block !== null) return { heap, block, bytes, users: 1 };
+      }
+    }
+    throw this.outOfMemory(bytes);
   }
 
   private own(buf: Buf): NativeBuf {
