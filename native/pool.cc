@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #if defined(__linux__)
@@ -74,19 +75,21 @@ struct alignas(64) Part {
 struct Pool {
   static constexpr uint64_t kOpen = 1 << 16, kJob = 1 << 17, kInside = kOpen - 1;
 
+  // One line: who sees the gate open has the job too.
   alignas(64) std::atomic<uint64_t> gate{0};
-  alignas(64) std::atomic<int> sleepers{0};
-  std::mutex sleep_mutex;
-  std::condition_variable wake;
-
-  std::mutex caller;            // several threads of JavaScript may call; one gets the workers, the others work alone
-  int workers = 0;              // started so far
-  std::atomic<int> helpers{0};  // of these, how many take part
   RangeFn fn = nullptr;
   void* context = nullptr;
   int64_t n = 0, grain = 1;
   int team = 1;
+  std::atomic<int> helpers{0};  // workers that take part
+
   Part parts[kMaxThreads];
+  std::atomic<int> sleepers{0};
+  std::mutex sleep_mutex;
+  std::condition_variable wake;
+
+  std::mutex caller;  // several threads of JavaScript may call; one gets the workers, the others work alone
+  int workers = 0;    // started so far
 
   // Every thread begins with its own range of chunks, the same one each time, and so finds in its cache what it wrote
   // in the kernel before: a line that another core has read takes ten times as long to write. Then it helps the others.
@@ -138,11 +141,12 @@ struct Pool {
 
   // As many workers as wanted, or as the system gives.
   void start(int count) {
-    for (; workers < count; ++workers) {
-      const int index = workers;
-      std::thread([this, index] { work(index); }).detach();
+    try {
+      for (; workers < count; ++workers) std::thread([this, index = workers] { work(index); }).detach();
+    } catch (const std::system_error&) {
+      // The limit on processes is reached.
     }
-    helpers.store(count);
+    helpers.store(workers < count ? workers : count);
   }
 
   void run(int64_t length, int64_t chunk, RangeFn function, void* data) {

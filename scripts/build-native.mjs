@@ -23,13 +23,17 @@ function nodeGyp() {
 // Node's headers usually lie beside its binary; only if they do not, node-gyp downloads them.
 const headers = join(dirname(process.execPath), '..');
 const hasHeaders = existsSync(join(headers, 'include/node/node_api.h'));
-const args = ['rebuild', '-j', '2', ...process.argv.slice(2), ...(hasHeaders ? [`--nodedir=${headers}`] : [])];
+const options = ['-j', '2', ...(hasHeaders ? [`--nodedir=${headers}`] : []), ...process.argv.slice(2)];
 
 const script = nodeGyp();
 if (script === undefined) {
   process.stderr.write('error: node-gyp is not installed; run `npm install`\n');
   process.exitCode = 1;
 } else {
-  const { status } = spawnSync(process.execPath, [script, ...args], { cwd: root, stdio: 'inherit' });
-  process.exitCode = status ?? 1;
+  // Not `rebuild`: make knows what changed, flags and headers included.
+  for (const step of ['configure', 'build']) {
+    const { status } = spawnSync(process.execPath, [script, step, ...options], { cwd: root, stdio: 'inherit' });
+    process.exitCode = status ?? 1;
+    if (status !== 0) break;
+  }
 }

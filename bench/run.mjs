@@ -1,0 +1,21 @@
+// node bench/run.mjs <what> [options]
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const BENCHES = {
+  roof: 'what this machine can do at most: multiply-adds, copies',
+  matmul: 'matrix products at the shapes of BERT, as a share of the peak',
+  train: 'a pre-training step, beside PyTorch',
+  tokenize: 'text to ids, beside Hugging Face tokenizers',
+};
+
+const [name, ...options] = process.argv.slice(2);
+if (!Object.hasOwn(BENCHES, name ?? '')) {
+  if (name !== undefined) console.error(`error: unknown benchmark "${name}"`);
+  console.error('usage: npm run bench -- <what> [options]');
+  for (const [key, what] of Object.entries(BENCHES)) console.error(`  ${key.padEnd(10)}${what}`);
+  process.exitCode = 2;
+} else {
+  const program = fileURLToPath(new URL(`${name}.mjs`, import.meta.url));
+  process.exitCode = spawnSync(process.execPath, [program, ...options], { stdio: 'inherit' }).status ?? 1;
+}
