@@ -14,9 +14,7 @@
 #include "optimizer.inl"
 #include "random.inl"
 #include "gemm.inl"
-#if __has_include("attention.inl")
 #include "attention.inl"
-#endif
 #include "roof.inl"
 
 extern "C" const KernelTable BG_TABLE = {
@@ -44,10 +42,8 @@ extern "C" const KernelTable BG_TABLE = {
     .gather = gather,
     .scatter_add = scatter_add,
     .dropout = dropout,
-#if __has_include("attention.inl")
     .attention = attention,
     .attention_grad = attention_grad,
-#endif
     .sum_squares = sum_squares,
     .adamw = adamw,
     .fma_loop = fma_loop,
