@@ -1,6 +1,6 @@
 // Attention over sequences laid end to end (Vaswani et al. 2017, arXiv:1706.03762, eq. 1), one head of one sequence at
-// a time: its q, k and v move into scratch, padded to whole tiles, and blocks of queries see all keys of the sequence at
-// once, so scores live in cache and never in memory of the batch. Gradients as in Dao et al. 2022, arXiv:2205.14135,
+// a time: its q, k and v move into scratch, padded to whole tiles, and blocks of queries see all keys of the sequence
+// at once, so scores live in cache and never in memory of the batch. Gradients as in Dao et al. 2022, arXiv:2205.14135,
 // appendix B.2. Every sum runs in the order of its index.
 
 namespace {
@@ -25,7 +25,8 @@ struct Right {
   int64_t row, depth;
 };
 
-// One head of one sequence. Packed rows are an odd number of cache lines apart: columns then spread over all cache sets.
+// One head of one sequence. Packed rows are an odd number of cache lines apart: columns then spread over all cache
+// sets.
 struct Head {
   int64_t first, length, column, width, dim;  // rows and columns in the call's tensors
   int64_t vecs, row;                          // a packed row: its vectors, and the distance to the next
@@ -110,7 +111,8 @@ static float* pack(const Head& h, const float* x, float scale, int64_t rows, flo
   return y;
 }
 
-static void unpack(const Head& h, const float* x, int64_t first, int64_t rows, const float* scales, float scale, float* y) {
+static void unpack(const Head& h, const float* x, int64_t first, int64_t rows, const float* scales, float scale,
+                   float* y) {
   for (int64_t i = 0; i < rows; ++i) {
     const float *from = x + i * h.row, factor = scales == nullptr ? scale : scales[i];
     each_vec(0, h.dim, y + (h.first + first + i) * h.width + h.column,
@@ -126,7 +128,8 @@ static Right pack_transposed(const Head& h, const float* x, const float* last, f
     const int64_t n = least(kTileVecs * VL, h.keys - j);
     float* panel = y + j * depth;
     transpose(x + j * h.row, h.row, panel, n, n, h.dim);
-    for (int64_t i = 0; i < n && last != nullptr; ++i) panel[h.dim * n + i] = j + i < h.length ? last[h.first + j + i] : -kInf;
+    for (int64_t i = 0; i < n && last != nullptr; ++i)
+      panel[h.dim * n + i] = j + i < h.length ? last[h.first + j + i] : -kInf;
   }
   return {y, 0, depth};
 }
@@ -156,7 +159,8 @@ static inline void each_score(const Dropout* drop, int64_t random_row, int64_t k
 }
 
 // Scores become e^(score - largest), without what dropout takes; `sums` holds the sum of all.
-static void exponentials(const Head& h, const Dropout* drop, int64_t first, int64_t rows, float* scores, float* tops, float* sums) {
+static void exponentials(const Head& h, const Dropout* drop, int64_t first, int64_t rows, float* scores, float* tops,
+                         float* sums) {
   for (int64_t i = 0; i < rows; ++i) {
     float* p = scores + i * h.score_row;
     const float top = row_max(p, h.keys);
@@ -194,12 +198,13 @@ static void attend(const Head& h, const AttentionCall& c, const Dropout* drop, f
 }
 
 // Scores become the probabilities that dropout keeps, d_scores (with what flows into those) their gradient.
-static void score_grad(const Head& h, const AttentionCall& c, const Dropout* drop, int64_t first, int64_t rows, const float* y,
-                       const float* lse, const float* d_y, float* scores, float* d_scores) {
+static void score_grad(const Head& h, const AttentionCall& c, const Dropout* drop, int64_t first, int64_t rows,
+                       const float* y, const float* lse, const float* d_y, float* scores, float* d_scores) {
   for (int64_t i = 0; i < rows; ++i) {
     const int64_t row = h.first + first + i, at = row * h.width + h.column;
     const float shift = lse[row * c.heads + h.column / h.dim];
-    const float dot = row_sum(h.dim, [=](int64_t j, int64_t n) { return load_count(y + at + j, n) * load_count(d_y + at + j, n); });
+    const float dot =
+        row_sum(h.dim, [=](int64_t j, int64_t n) { return load_count(y + at + j, n) * load_count(d_y + at + j, n); });
     float *p = scores + i * h.score_row, *d = d_scores + i * h.score_row;
     each_score(drop, h.random_row + first + i, h.keys, [=](int64_t j, IVec kept) {
       const Vec e = vexp(load(p + j) - shift);
@@ -255,8 +260,8 @@ static void attention(const Run* run, const AttentionCall* call, float* y, float
 }
 
 // Probabilities are computed again from lse.
-static void attention_grad(const Run* run, const AttentionCall* call, const float* y, const float* lse, const float* d_y,
-                           float* d_q, float* d_k, float* d_v) {
+static void attention_grad(const Run* run, const AttentionCall* call, const float* y, const float* lse,
+                           const float* d_y, float* d_q, float* d_k, float* d_v) {
   const AttentionCall& c = *call;
   each_head(run, c, [&](const Head& h, const Dropout* drop, float* scratch) {
     attend_grad(h, c, drop, y, lse, d_y, d_q, d_k, d_v, scratch);

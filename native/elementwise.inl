@@ -2,23 +2,23 @@
 // bits do not depend on its place.
 
 // y = f(x): name, value, slope dy/dx; c is the function's constant. Formulas of src/ops/elementwise.ts.
-#define BG_UNARY_FUNCTIONS(ROW)                                                                                  \
-  ROW(Neg, -x, splat(-1.f))                                                                                      \
-  ROW(Abs, vabs(x), (x > 0.f ? splat(1.f) : (x < 0.f ? splat(-1.f) : x * 0.f)))                                  \
-  ROW(Exp, vexp(x), y)                                                                                           \
-  ROW(Log, vlog(x), 1.f / x)                                                                                     \
-  ROW(Sqrt, vsqrt(x), 0.5f / y)                                                                                  \
-  ROW(Rsqrt, 1.f / vsqrt(x), -0.5f * y * y * y)                                                                  \
-  ROW(Square, x* x, x + x)                                                                                       \
-  ROW(Reciprocal, 1.f / x, -y * y)                                                                               \
-  ROW(Tanh, vtanh(x), 1.f - y * y)                                                                               \
-  ROW(Sigmoid, vsigmoid(x), y*(1.f - y))                                                                         \
-  ROW(Relu, (x < 0.f ? Vec{} : x), (x > 0.f ? splat(1.f) : Vec{}))                                               \
-  ROW(Erf, verf(x), vexp(-x * x) * 1.12837917f)                                                                  \
-  ROW(Gelu, gelu(x), gelu_slope(x))                                                                              \
-  ROW(GeluTanh, x* vsigmoid(gelu_tanh_argument(x)), gelu_tanh_slope(x))                                          \
-  ROW(AddScalar, x + c, splat(1.f))                                                                              \
-  ROW(MulScalar, x* c, splat(c))                                                                                 \
+#define BG_UNARY_FUNCTIONS(ROW)                                                 \
+  ROW(Neg, -x, splat(-1.f))                                                     \
+  ROW(Abs, vabs(x), (x > 0.f ? splat(1.f) : (x < 0.f ? splat(-1.f) : x * 0.f))) \
+  ROW(Exp, vexp(x), y)                                                          \
+  ROW(Log, vlog(x), 1.f / x)                                                    \
+  ROW(Sqrt, vsqrt(x), 0.5f / y)                                                 \
+  ROW(Rsqrt, 1.f / vsqrt(x), -0.5f * y * y * y)                                 \
+  ROW(Square, x* x, x + x)                                                      \
+  ROW(Reciprocal, 1.f / x, -y * y)                                              \
+  ROW(Tanh, vtanh(x), 1.f - y * y)                                              \
+  ROW(Sigmoid, vsigmoid(x), y*(1.f - y))                                        \
+  ROW(Relu, (x < 0.f ? Vec{} : x), (x > 0.f ? splat(1.f) : Vec{}))              \
+  ROW(Erf, verf(x), vexp(-x* x) * 1.12837917f)                                  \
+  ROW(Gelu, gelu(x), gelu_slope(x))                                             \
+  ROW(GeluTanh, x* vsigmoid(gelu_tanh_argument(x)), gelu_tanh_slope(x))         \
+  ROW(AddScalar, x + c, splat(1.f))                                             \
+  ROW(MulScalar, x* c, splat(c))                                                \
   ROW(PowScalar, vpow(x, c), c* vpow(x, c - 1.f))
 
 static inline Vec gelu(Vec x) {
@@ -36,9 +36,9 @@ static inline Vec gelu_tanh_slope(Vec x) {
   return s + x * s * (1.f - s) * (x * x * 0.214064449f + 1.59576912f);
 }
 
-#define BG_ROW(name, value, slope)                              \
-  struct name {                                                 \
-    static inline Vec f(Vec x, [[maybe_unused]] float c) { return value; }       \
+#define BG_ROW(name, value, slope)                                                                                  \
+  struct name {                                                                                                     \
+    static inline Vec f(Vec x, [[maybe_unused]] float c) { return value; }                                          \
     static inline Vec d([[maybe_unused]] Vec x, [[maybe_unused]] Vec y, [[maybe_unused]] float c) { return slope; } \
   };
 namespace {
@@ -83,10 +83,10 @@ static void unary(const Run* run, int fn, const float* x, float* y, int64_t n, f
 static void unary_grad(const Run* run, int fn, const float* x, const float* y, const float* d_y, float* d_x, int64_t n,
                        float c) {
   switch (fn) {
-#define BG_ROW(name, value, slope)                                                                           \
-  case k##name:                                                                                              \
-    return map(run, n, d_x, [=](int64_t i, int64_t count) {                                                  \
-      return load_count(d_y + i, count) * name::d(load_count(x + i, count), load_count(y + i, count), c);    \
+#define BG_ROW(name, value, slope)                                                                        \
+  case k##name:                                                                                           \
+    return map(run, n, d_x, [=](int64_t i, int64_t count) {                                               \
+      return load_count(d_y + i, count) * name::d(load_count(x + i, count), load_count(y + i, count), c); \
     });
     BG_UNARY_FUNCTIONS(BG_ROW)
 #undef BG_ROW

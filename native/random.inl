@@ -1,5 +1,5 @@
-// Random words of src/core/random.ts, bit for bit: Philox4x32-10 (Salmon et al. 2011, sec. 3.3), in blocks of 64 elements
-// that take 16 counters, so that any vector length draws them without shuffling.
+// Random words of src/core/random.ts, bit for bit: Philox4x32-10 (Salmon et al. 2011, sec. 3.3), in blocks of 64
+// elements that take 16 counters, so that any vector length draws them without shuffling.
 
 typedef uint64_t LVec __attribute__((vector_size(4 * VL)));
 
@@ -89,7 +89,8 @@ static void dropout(const Run* run, const float* x, float* y, int64_t rows, int6
       for (int v = 0; v < kBlockVecs; ++v) {
         const float* from = x + at + v * VL;
         if (count >= (v + 1) * VL) store(y + at + v * VL, keep(d, words[v], load(from)));
-        else if (count > v * VL) store_part(y + at + v * VL, keep(d, words[v], load_part(from, count - v * VL)), count - v * VL);
+        else if (count > v * VL)
+          store_part(y + at + v * VL, keep(d, words[v], load_part(from, count - v * VL)), count - v * VL);
       }
     }
   };

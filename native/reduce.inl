@@ -30,7 +30,8 @@ static inline void fold_columns(const float* x, float* y, int64_t rows, int64_t 
     Vec a = splat(F::start), b = a, c = a, d = a;
     for (int64_t i = 0; i < rows; ++i) {
       const float* p = x + i * inner + j;
-      a = F::join(a, load(p)), b = F::join(b, load(p + VL)), c = F::join(c, load(p + 2 * VL)), d = F::join(d, load(p + 3 * VL));
+      a = F::join(a, load(p)), b = F::join(b, load(p + VL)), c = F::join(c, load(p + 2 * VL)),
+      d = F::join(d, load(p + 3 * VL));
     }
     store(y + j, a), store(y + j + VL, b), store(y + j + 2 * VL, c), store(y + j + 3 * VL, d);
   }
@@ -44,7 +45,8 @@ static inline void fold_columns(const float* x, float* y, int64_t rows, int64_t 
 
 // Cuts `size` into chunks by shape, folds each, then folds the results, in order, the same way.
 template <class F>
-static void reduce_with(const Run* run, const float* x, float* y, int64_t outer, int64_t size, int64_t inner, int slot) {
+static void reduce_with(const Run* run, const float* x, float* y, int64_t outer, int64_t size, int64_t inner,
+                        int slot) {
   const int64_t length = most(32, kGrain / most(1, inner)), chunks = most(1, (size + length - 1) / length);
   float* out = chunks == 1 ? y : (float*)run->scratch(slot, outer * chunks * inner * 4);
   auto body = [=](int64_t begin, int64_t end) {
@@ -69,6 +71,7 @@ static void argmax(const Run* run, const float* x, int32_t* y, int64_t rows, int
   parallel_rows(run, rows, cols, [=](int64_t row) {
     const float *p = x + row * cols, best = row_max(p, cols);
     int64_t i = 0;
+    while (i + VL <= cols && hsum(vtruth(load(p + i) == best)) == 0.f) i += VL;
     while (i < cols && p[i] != best) ++i;
     y[row] = (int32_t)(i < cols ? i : 0);
   });

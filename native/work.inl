@@ -2,7 +2,8 @@
 // change a bit.
 #pragma once
 
-static const int64_t kGrain = 16384;  // elements: small tensors stay on the calling thread, big ones amortise a hand-off
+static const int64_t kGrain =
+    16384;  // elements: small tensors stay on the calling thread, big ones amortise a hand-off
 
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -12,7 +13,8 @@ static inline int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) 
 template <class F>
 static inline void parallel(const Run* run, int64_t n, int64_t grain, F& body) {
   if (n > grain) {
-    run->parallel_for(n, grain, [](void* f, int64_t begin, int64_t end) { (*(F*)f)(begin, end); }, (void*)&body);
+    run->parallel_for(
+        n, grain, [](void* f, int64_t begin, int64_t end) { (*(F*)f)(begin, end); }, (void*)&body);
   } else if (n > 0) {
     body((int64_t)0, n);
   }
@@ -73,6 +75,8 @@ static inline float row_sum(int64_t n, Value value) {
 // Largest of x[0 .. n - 1]; NaN is passed over, the exponentials that follow show it.
 static inline float row_max(const float* x, int64_t n) {
   const auto larger = [](Vec a, Vec b) { return b > a ? b : a; };
-  const auto value = [=](int64_t i, int64_t count) { return with_rest(load_count(x + i, count), count, -__builtin_inff()); };
+  const auto value = [=](int64_t i, int64_t count) {
+    return with_rest(load_count(x + i, count), count, -__builtin_inff());
+  };
   return fold_lanes(fold(n, splat(-__builtin_inff()), value, larger), larger);
 }

@@ -1,0 +1,112 @@
+// Attention and its gradient over sequences of odd lengths, against src/backend/js/attention.ts in C++.
+#include "check.h"
+
+namespace {
+
+typedef std::vector<int32_t> Ints;
+
+// Results lie one after the other: y, d_q, d_k, d_v, each [rows, heads * dim], and lse [rows, heads].
+struct Batch {
+  Ints offsets;
+  int64_t heads, dim, longest, width, rows, size;
+  double rate;
+  Floats q, k, v, bias, d_y;
+};
+
+const RandomKey kKey = {1, 2, 3, 4, 5};
+const float kScale = 0.7f;
+
+Batch make_batch(const Ints& lengths, int64_t heads, int64_t dim, double rate) {
+  Batch b = {{0}, heads, dim, *std::max_element(lengths.begin(), lengths.end()), heads * dim, 0, 0, rate, {}, {},
+             {},  {},    {}};
+  for (const int32_t n : lengths) b.offsets.push_back(b.offsets.back() + n);
+  b.rows = b.offsets.back(), b.size = b.rows * b.width;
+  b.q = numbers(b.size, -1, 1, 1), b.k = numbers(b.size, -1, 1, 2), b.v = numbers(b.size, -1, 1, 3);
+  b.d_y = numbers(b.size, -1, 1, 4), b.bias = Floats(b.rows);
+  for (int64_t i = 1; i < b.rows; i += 7) b.bias[i] = i % 2 == 0 ? -10000.f : 0.5f;
+  return b;
+}
+
+// Sequences from .. to - 1 by themselves.
+void run_batch(const KernelTable& t, const Run* run, const Batch& b, size_t from, size_t to, float* out) {
+  const int64_t first = b.offsets[from], rows = b.offsets[to] - first, at = first * b.width, size = rows * b.width;
+  Ints offsets;
+  for (size_t i = from; i <= to; ++i) offsets.push_back(b.offsets[i] - (int32_t)first);
+  AttentionCall c = {&b.q[at], &b.k[at], &b.v[at],  &b.bias[first], offsets.data(), rows, (int64_t)(to - from),
+                     b.heads,  b.dim,    b.longest, kScale,         b.rate,         kKey};
+  c.key.row += (int64_t)from * c.heads * c.max_seq;
+  float* lse = out + 4 * size;
+  t.attention(run, &c, out, lse);
+  t.attention_grad(run, &c, out, lse, &b.d_y[at], out + size, out + 2 * size, out + 3 * size);
+}
+
+// One query of one head.
+void exact_query(const Batch& b, int64_t sequence, int64_t head, int64_t index, Doubles& out) {
+  const int64_t first = b.offsets[sequence], length = b.offsets[sequence + 1] - first;
+  const int64_t keys = first * b.width + head * b.dim, at = keys + index * b.width;
+  const int64_t random_row = (sequence * b.heads + head) * b.longest + index;
+  double *y = out.data(), *d_q = y + b.size, *d_k = d_q + b.size, *d_v = d_k + b.size, sum = 0, flow = 0;
+  Doubles p(length), keep(length, 1), d_p(length);
+  for (int64_t j = 0; j < length; ++j) {
+    for (int64_t i = 0; i < b.dim; ++i) p[j] += (double)b.q[at + i] * b.k[keys + j * b.width + i] * kScale;
+    sum += p[j] = exp(p[j] + b.bias[first + j]);
+    if (b.rate > 0)
+      keep[j] = random_word(kKey, random_row, b.longest, j) < llround(b.rate * 4294967296.0) ? 0 : 1 / (1 - b.rate);
+  }
+  out[4 * b.size + (first + index) * b.heads + head] = log(sum);
+  for (int64_t j = 0; j < length; ++j) {
+    p[j] /= sum;
+    for (int64_t i = 0, key = keys + j * b.width; i < b.dim; ++i, ++key) {
+      y[at + i] += p[j] * keep[j] * b.v[key];
+      d_v[key] += p[j] * keep[j] * b.d_y[at + i];
+      d_p[j] += keep[j] * b.d_y[at + i] * b.v[key];
+    }
+    flow += p[j] * d_p[j];
+  }
+  for (int64_t j = 0; j < length; ++j) {
+    const double d_score = p[j] * (d_p[j] - flow) * kScale;
+    for (int64_t i = 0, key = keys + j * b.width; i < b.dim; ++i, ++key)
+      d_q[at + i] += d_score * b.k[key], d_k[key] += d_score * b.q[at + i];
+  }
+}
+
+void check_batch(const KernelTable& t, const Ints& lengths, int64_t dim, double rate) {
+  const Batch b = make_batch(lengths, 2, dim, rate);
+  const std::string what = "attention, dim " + std::to_string(dim) + ", longest " + std::to_string(b.longest);
+  Doubles exact(4 * b.size + b.rows * b.heads);
+  for (size_t s = 0; s < lengths.size(); ++s)
+    for (int64_t i = 0; i < b.heads * lengths[s]; ++i) exact_query(b, (int64_t)s, i % b.heads, i / b.heads, exact);
+  // A score is a sum of `dim` products below 1; gradients are such sums again, of probabilities with its error.
+  const Floats all = check(t, what, exact, ldexp(1, -24) * 16 * (16 + (double)dim),
+                           [&](const Run* run, float* out) { run_batch(t, run, b, 0, lengths.size(), out); });
+  for (size_t s = 0; s < lengths.size(); ++s) {
+    const int64_t size = lengths[s] * b.width, at = b.offsets[s] * b.width;
+    Floats alone(4 * size + lengths[s] * b.heads);
+    run_batch(t, &kSerial, b, s, s + 1, alone.data());
+    for (int64_t i = 0; i < 4; ++i)
+      same_bits(t, what + ": a sequence alone", &alone[i * size], &all[i * b.size + at], size);
+    same_bits(t, what + ": a sequence alone", &alone[4 * size], &all[4 * b.size + b.offsets[s] * b.heads],
+              lengths[s] * b.heads);
+  }
+}
+
+}  // namespace
+
+void check_attention(const KernelTable& t) {
+  for (const double rate : {0.0, 0.1}) {
+    for (const int64_t dim : {1, 5, 16, 64, 80}) check_batch(t, {3, 1, 0, 17, 64, 65}, dim, rate);
+    check_batch(t, {128, 31, 150}, 64, rate);
+  }
+  // One hidden key more may change the last bits.
+  Batch b = make_batch({33}, 2, 64, 0);
+  b.bias[32] = -10000.f;
+  Floats y(5 * b.size);
+  run_batch(t, &kSerial, b, 0, 1, y.data());
+  b.offsets = {0, 32};
+  check(t, "attention without a hidden key", Doubles(y.begin(), y.begin() + 32 * b.width), 1e-6,
+        [&](const Run* run, float* out) {
+          Floats shorter(5 * b.size);
+          run_batch(t, run, b, 0, 1, shorter.data());
+          std::copy_n(shorter.begin(), 32 * b.width, out);
+        });
+}

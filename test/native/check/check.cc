@@ -1,0 +1,122 @@
+// Checks the kernels of every instruction set this processor has against plain loops in double precision.
+//   make -C test/native/check run STRIDE=257     looks at every 257th float in the scans (1: all; minutes)
+#include "check.h"
+
+#include <stdlib.h>
+
+static int failures = 0;
+
+void fail(const KernelTable& table, const std::string& what) {
+  ++failures;
+  printf("FAILED %s: %s\n", table.isa, what.c_str());
+}
+
+static void* scratch(int slot, int64_t bytes) {
+  static thread_local std::vector<char> memory[8];
+  if ((int64_t)memory[slot].size() < bytes + 64) memory[slot].assign((size_t)bytes + 64, (char)0xff);  // NaN
+  return (void*)(((uintptr_t)memory[slot].data() + 63) / 64 * 64);
+}
+
+static void one_thread(int64_t n, int64_t grain, RangeFn fn, void* context) {
+  for (int64_t i = 0; i < n; i += grain) fn(context, i, std::min(i + grain, n));
+}
+
+// Each thread takes every other chunk, the last one first.
+static void two_threads(int64_t n, int64_t grain, RangeFn fn, void* context) {
+  auto half = [=](int64_t odd) {
+    for (int64_t i = (n + grain - 1) / grain - 1; i >= 0; --i)
+      if (i % 2 == odd) fn(context, i * grain, std::min((i + 1) * grain, n));
+  };
+  std::thread other(half, 1);
+  half(0);
+  other.join();
+}
+
+const Run kSerial = {one_thread, scratch, 1};
+static const Run kTwo = {two_threads, scratch, 2};
+
+Floats numbers(int64_t n, float low, float high, uint32_t seed) {
+  Floats x(n);
+  uint32_t state = seed * 2654435761u + 12345;
+  for (float& value : x) {
+    state = state * 1664525u + 1013904223u;
+    value = low + (high - low) * (float)(state >> 8) / 16777216.f;
+  }
+  return x;
+}
+
+void same_bits(const KernelTable& table, const std::string& what, const float* a, const float* b, int64_t n) {
+  if (n > 0 && memcmp(a, b, (size_t)n * 4) != 0) fail(table, what + ": other bits");
+}
+
+Floats check(const KernelTable& table, const std::string& what, const Doubles& exact, double bound,
+             const Kernel& kernel) {
+  const int64_t n = (int64_t)exact.size(), guard = 32;
+  Floats y(n + guard, 77.f), two = y;
+  kernel(&kSerial, y.data());
+  kernel(&kTwo, two.data());
+  same_bits(table, what + " on two threads", y.data(), two.data(), n + guard);
+  for (int64_t i = 0; i < n + guard; ++i) {
+    const double right = i < n ? exact[i] : 77;
+    if (fabs(y[i] - right) <= bound || y[i] == right) continue;
+    char text[120];
+    snprintf(text, sizeof text, ": element %ld of %ld is %.9g, not %.9g +- %.2g", (long)i, (long)n, y[i], right, bound);
+    return fail(table, what + text), y;
+  }
+  return y;
+}
+
+// Philox4x32-10, Salmon et al. 2011, sec. 3.3, in plain words.
+uint32_t random_word(const RandomKey& key, int64_t row, int64_t cols, int64_t col) {
+  const uint64_t counter = (uint64_t)((key.row + row) * ((cols + 63) / 64 * 16) + col / 64 * 16 + col % 16);
+  uint32_t x[4] = {(uint32_t)counter, (uint32_t)(counter >> 32), key.step, key.stream};
+  uint32_t k0 = key.seed_low, k1 = key.seed_high;
+  for (int round = 0; round < 10; ++round, k0 += 0x9e3779b9u, k1 += 0xbb67ae85u) {
+    const uint64_t p0 = 0xd2511f53ull * x[0], p1 = 0xcd9e8d57ull * x[2];
+    x[0] = (uint32_t)(p1 >> 32) ^ x[1] ^ k0, x[1] = (uint32_t)p1;
+    x[2] = (uint32_t)(p0 >> 32) ^ x[3] ^ k1, x[3] = (uint32_t)p0;
+  }
+  return x[col / 16 % 4];
+}
+
+// The kernel's words, found by bisection: an element stays where its word is not below rate * 2^32.
+static void check_random(const KernelTable& table, const RandomKey& key, int64_t cols, int64_t lane,
+                         const uint32_t (&known)[4]) {
+  const Floats ones(cols, 1.f);
+  Floats y(cols);
+  for (int64_t i = 0; i < cols; ++i) {
+    uint32_t word = 0;
+    for (uint32_t bit = 1u << 31; bit > 0; bit >>= 1) {
+      table.dropout(&kSerial, ones.data(), y.data(), 1, cols, (word | bit) / 4294967296.0, &key);
+      if (y[i] != 0.f) word |= bit;
+    }
+    if (word != random_word(key, 0, cols, i)) return fail(table, "random words: the layout");
+    if (i < 64 && i % 16 == lane && word != known[i / 16]) return fail(table, "random words: a known answer");
+  }
+}
+
+static void check_table(const KernelTable& table) {
+  const int before = failures;
+  // Counter and key all zeros and all ones: kat_vectors of Random123.
+  check_random(table, {0, 0, 0, 0, 0}, 64, 0, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
+  const uint32_t ones = 0xffffffff;
+  check_random(table, {ones, ones, ones, ones, -1}, 64, 15, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
+  check_random(table, {123, 45, 6, 7, 89}, 131, -1, {});
+  check_rows(table);
+  check_others(table);
+  check_attention(table);
+  printf("%s: %s\n", table.isa, failures > before ? "WRONG" : "all kernels exact enough, same bits on 1 and 2 threads");
+}
+
+int main(int count, char** arguments) {
+  std::vector<const KernelTable*> tables = {&bg_kernels_base};
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables.push_back(&bg_kernels_avx2);
+  if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) tables.push_back(&bg_kernels_avx512);
+#elif defined(__aarch64__)
+  tables.push_back(&bg_kernels_neon);
+#endif
+  check_functions(tables, count > 1 ? (uint32_t)std::max(atoi(arguments[1]), 1) : 257);
+  for (const KernelTable* table : tables) check_table(*table);
+  return failures > 0 ? 1 : 0;
+}
