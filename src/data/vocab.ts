@@ -173,7 +173,16 @@ function firstInvalidByte(bytes: Uint8Array): number {
     if (valid(middle)) good = middle;
     else bad = middle;
   }
-  return good;
+  return characterStart(bytes, good);
+}
+
+/** Where the character begins that is cut off at `end`; `end` if none is. */
+function characterStart(bytes: Uint8Array, end: number): number {
+  let start = end - 1;
+  while (start > end - 3 && start > 0 && (bytes[start] & 0xc0) === 0x80) start--;
+  const lead = bytes[start];
+  const length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+  return start + length > end ? start : end;
 }
 
 function encodingHint(bytes: Uint8Array): string {
