@@ -2,11 +2,11 @@ import { type Point, smoothed, thinned } from './curve.js';
 import { type Both, esc, type Html, words } from './html.js';
 import { rangeOf, type Scale, scale } from './scale.js';
 
-/** A line of a chart. `dense`: a value a step, drawn faint behind its mean; `sparse`: few, each with a dot. */
+/** A line of a chart. `noisy`: drawn faint behind its moving mean; `exact`: drawn as it is. */
 export interface Curve {
   readonly label: Both;
   readonly tone: 'one' | 'two';
-  readonly kind: 'dense' | 'sparse';
+  readonly kind: 'noisy' | 'exact';
   readonly points: readonly Point[];
 }
 
@@ -69,12 +69,12 @@ function axes(x: Scale, y: Scale, size: Size, tick: Chart['tick']): Html {
     const at = px(y.pixel(t));
     return `<path class="grid" d="M${LEFT} ${at}H${end}"/><text class="tick" x="${LEFT - 7}" y="${at}" dy=".32em" text-anchor="end">${esc(tick(t))}</text>`;
   });
-  const below = x.ticks.map((t) => {
+  const below = x.ticks.filter(Number.isInteger).map((t) => {
     const at = px(x.pixel(t));
     return `<path class="axis" d="M${at} ${floor}v4"/><text class="tick" x="${at}" y="${floor + 17}" text-anchor="middle">${steps(t)}</text>`;
   });
   const unit = words({ en: 'step', zh: '步' }).replaceAll('<span', '<tspan').replaceAll('</span', '</tspan');
-  return `${across.join('')}<path class="axis" d="M${LEFT} ${floor}H${end}"/>${below.join('')}<text class="tick" x="${end + 7}" y="${floor + 17}">${unit}</text>`;
+  return `${across.join('')}<path class="axis" d="M${LEFT} ${floor}H${end}"/>${below.join('')}<text class="tick" x="${LEFT - 12}" y="${floor + 17}" text-anchor="end">${unit}</text>`;
 }
 
 interface Label {
@@ -142,16 +142,16 @@ interface Drawn {
 /** Lines of fewer points than this are drawn through each of them. */
 const FEW = 60;
 
-function prepare(curve: Curve, column: (x: number) => number, width: number): Drawn {
-  const finite = curve.points.filter((p) => Number.isFinite(p.y));
-  if (curve.kind === 'sparse' || finite.length < FEW) return { curve, line: thinned(finite, column), faint: [] };
-  const line = smoothed(finite, column, Math.round(width / 70));
+function prepare(curve: Curve, column: (x: number) => number, width: number, log: boolean): Drawn {
+  const finite = curve.points.filter((p) => Number.isFinite(p.y) && (!log || p.y > 0));
+  if (curve.kind === 'exact' || finite.length < FEW) return { curve, line: thinned(finite, column), faint: [] };
+  const line = smoothed(finite, column, { reach: Math.round(width / 70), log });
   return { curve, line, faint: thinned(finite, column) };
 }
 
 function curveOf({ curve, line, faint }: Drawn, x: Scale, y: Scale): Html {
   const noise = faint.length === 0 ? '' : `<path class="noise ${curve.tone}" d="${path(faint, x, y)}"/>`;
-  const dotted = line.length < FEW && (curve.kind === 'sparse' || line.length < 20);
+  const dotted = faint.length === 0 && line.length * 12 < x.pixel(x.to) - x.pixel(x.from);
   const dots = dotted
     ? line.map((p) => `<circle class="${curve.tone}" cx="${px(x.pixel(p.x))}" cy="${px(y.pixel(p.y))}" r="2.5"/>`)
     : [];
@@ -161,7 +161,7 @@ function curveOf({ curve, line, faint }: Drawn, x: Scale, y: Scale): Html {
 
 /** Steps whose value was not finite, as ticks on the axis. */
 function broken(curves: readonly Curve[], x: Scale, floor: number): Html {
-  const steps = curves.filter((c) => c.kind === 'dense').flatMap((c) => c.points.filter((p) => !Number.isFinite(p.y)));
+  const steps = curves.filter((c) => c.kind === 'noisy').flatMap((c) => c.points.filter((p) => !Number.isFinite(p.y)));
   const columns = new Set(steps.map((p) => Math.round(x.pixel(p.x))));
   return [...columns].map((at) => `<path class="broken" d="M${at} ${floor}v-8"/>`).join('');
 }
@@ -183,7 +183,7 @@ export function svg(chart: Chart, range: readonly [number, number], size: Size, 
   const end = size.width - size.right;
   const floor = size.height - BOTTOM;
   const x = scale(range, [LEFT, end], { count: size.width / 90 });
-  const drawn = chart.curves.map((curve) => prepare(curve, x.pixel, end - LEFT));
+  const drawn = chart.curves.map((curve) => prepare(curve, x.pixel, end - LEFT, chart.log ?? false));
   const levels = (chart.levels ?? []).filter((l) => Number.isFinite(l.y));
   const must = [...drawn.flatMap((d) => d.line.map((p) => p.y)), ...levels.map((l) => l.y)];
   const values = rangeOf(
@@ -197,7 +197,7 @@ export function svg(chart: Chart, range: readonly [number, number], size: Size, 
   const labels = spread(labelsOf({ ...chart, levels }, drawn, y), TOP, floor)
     .map((l) => text(l.text, `class="label ${l.tone}" x="${end + 7}" y="${px(l.y)}" dy=".32em"`))
     .join('');
-  const clip = `<clipPath id="${id}"><rect x="${LEFT}" y="${TOP - 4}" width="${end - LEFT}" height="${floor - TOP + 4}"/></clipPath>`;
+  const clip = `<clipPath id="${id}"><rect x="${LEFT - 3}" y="${TOP - 4}" width="${end - LEFT + 6}" height="${floor - TOP + 4}"/></clipPath>`;
   const scales = `data-x="${x.from} ${x.to} ${LEFT} ${end}" data-y="${y.from} ${y.to} ${floor} ${TOP}"${y.log ? ' data-log=""' : ''}${chart.percent ? ' data-percent=""' : ''}`;
   return `<svg viewBox="0 0 ${size.width} ${size.height}" role="img" aria-label="${esc(chart.title.en)}" ${scales}>${clip}${axes(x, y, size, chart.tick)}${marksOf(chart.marks ?? [], x, size)}${lines}<g clip-path="url(#${id})">${curves}</g>${broken(chart.curves, x, floor)}${labels}</svg>`;
 }

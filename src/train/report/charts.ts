@@ -20,12 +20,12 @@ type Measure = Exclude<keyof StepMetrics, 'step'>;
 
 function trained({ metrics }: Curves, measure: Measure, label: Both): Curve {
   const points = metrics.map((m) => ({ x: m.step, y: m[measure] ?? Number.NaN }));
-  return { label, tone: 'one', kind: 'dense', points };
+  return { label, tone: 'one', kind: 'noisy', points };
 }
 
 function heldOut({ evals }: Curves, measure: Exclude<keyof EvalMetrics, 'step' | 'eval'>): Curve[] {
   const points = evals.map((m) => ({ x: m.step, y: m[measure] }));
-  return points.length === 0 ? [] : [{ label: HELD_OUT, tone: 'two', kind: 'sparse', points }];
+  return points.length === 0 ? [] : [{ label: HELD_OUT, tone: 'two', kind: 'exact', points }];
 }
 
 const level = (en: string, zh: string, y: number): Level => ({ label: both(en, zh), y });
@@ -40,8 +40,8 @@ function wordLoss(data: Curves): Chart {
   return {
     title: both('Loss on masked words, nats', '掩码词损失（奈特）'),
     note: both(
-      'Minus the logarithm of the probability that the right word got. The dashed lines are what can be had without understanding: no knowledge (ln V), frequencies alone (unigram), the word before (bigram). Numbers above are remarks, listed below.',
-      '正确词所得概率的负对数。虚线是不靠理解也能达到的水平：一无所知（ln V）、只知词频（一元）、只看前一个词（二元）。上方的数字是下文所列的提示。',
+      'Minus the logarithm of the probability that the right word got. The dashed lines are what can be had without understanding: no knowledge (ln V), frequencies alone (unigram), the word before (bigram). Numbers above are remarks, listed below; a red tick on the axis is a step that was not finite.',
+      '正确词所得概率的负对数。虚线是不靠理解也能达到的水平：一无所知（ln V）、只知词频（一元）、只看前一个词（二元）。上方的数字是下文所列的提示；横轴上的红色短线是出现非有限值的步。',
     ),
     curves: [trained(data, 'masked_lm_loss', TRAINING), ...heldOut(data, 'eval_masked_lm_loss')],
     levels: [
@@ -63,14 +63,14 @@ function sentenceCharts(data: Curves): Chart[] {
     {
       title: both(`${name} accuracy`, `${zh}准确率`),
       curves: [trained(data, 'next_sentence_accuracy', TRAINING), ...heldOut(data, 'eval_next_sentence_accuracy')],
-      levels: [level('guessing', '乱猜', 0.5)],
+      levels: [level('guessing', '随机猜', 0.5)],
       ...share,
       zero: false,
     },
     {
       title: both(`${name} loss, nats`, `${zh}损失（奈特）`),
       curves: [trained(data, 'next_sentence_loss', TRAINING), ...heldOut(data, 'eval_next_sentence_loss')],
-      levels: [level('guessing', '乱猜', Math.LN2)],
+      levels: [level('guessing', '随机猜', Math.LN2)],
       ...nats,
     },
   ];
@@ -87,6 +87,13 @@ function machineCharts(data: Curves): Chart[] {
       zero: true,
     },
     ...(data.metrics.some((m) => m.mfu !== null) ? [{ ...mfu, curves: [trained(data, 'mfu', PLAIN)], ...share }] : []),
+    {
+      title: both('Memory of the process, MB', '进程内存（MB）'),
+      curves: [trained(data, 'rss_mb', PLAIN)],
+      format: (y) => y.toFixed(0),
+      tick: plainTick,
+      zero: true,
+    },
   ];
 }
 
@@ -104,9 +111,9 @@ export function chartsOf(data: Curves): Chart[] {
     ...sentenceCharts(data),
     {
       title: both('Learning rate', '学习率'),
-      curves: [trained(data, 'lr', PLAIN)],
+      curves: [{ ...trained(data, 'lr', PLAIN), kind: 'exact' }],
       format: figure,
-      tick: figure,
+      tick: plainTick,
       zero: true,
     },
     {
@@ -114,7 +121,7 @@ export function chartsOf(data: Curves): Chart[] {
       curves: [trained(data, 'grad_norm', PLAIN)],
       levels: clip,
       log: true,
-      format: figure,
+      format: (y) => `${Number(y.toPrecision(3))}`,
       tick: plainTick,
     },
     ...machineCharts(data),
@@ -122,8 +129,8 @@ export function chartsOf(data: Curves): Chart[] {
 }
 
 const BIG: Size = { width: 1040, height: 400, right: 120 };
-const SMALL: Size = { width: 500, height: 240, right: 112 };
-const PHONE: Size = { width: 360, height: 240, right: 96 };
+const SMALL: Size = { width: 500, height: 240, right: 116 };
+const PHONE: Size = { width: 360, height: 240, right: 116 };
 
 /** First and last step drawn; a run of one step gets some room. */
 function stepsOf({ metrics, evals }: Curves): [number, number] {
@@ -146,8 +153,9 @@ export function figuresOf(data: Curves): Html {
 /** Duration, tokens and pace of all sessions together. */
 export function totals({ metrics }: Curves): { time: string; tokens: string; pace: string } {
   const last = metrics.at(-1);
-  const sorted = metrics.map((m) => m.tokens_per_second).filter(Number.isFinite);
-  sorted.sort((a, b) => a - b);
+  const sorted = Float64Array.from(metrics, (m) => m.tokens_per_second)
+    .filter(Number.isFinite)
+    .sort();
   return {
     time: clock(last?.seconds),
     tokens: scaled(last?.tokens),

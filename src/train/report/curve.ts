@@ -5,36 +5,41 @@ export interface Point {
 
 /** The points of one column of pixels. */
 interface Column {
-  readonly low: Point;
-  readonly high: Point;
-  readonly sum: number;
-  readonly count: number;
+  low: Point;
+  high: Point;
+  sum: number;
+  count: number;
 }
 
-/** Gathers points by column; those that are not finite are left out. */
-function columnsOf(points: readonly Point[], column: (x: number) => number): Map<number, Column> {
+/** Gathers points by column. @param measure what is summed up */
+function columnsOf(
+  points: readonly Point[],
+  column: (x: number) => number,
+  measure: (y: number) => number = (y) => y,
+): Map<number, Column> {
   const columns = new Map<number, Column>();
+  let at = Number.NaN;
+  let here: Column = { low: NOWHERE, high: NOWHERE, sum: 0, count: 0 };
   for (const point of points) {
-    if (!Number.isFinite(point.y)) continue;
-    const at = Math.round(column(point.x));
-    const old = columns.get(at);
-    columns.set(
-      at,
-      old === undefined
-        ? { low: point, high: point, sum: point.y, count: 1 }
-        : {
-            low: point.y < old.low.y ? point : old.low,
-            high: point.y > old.high.y ? point : old.high,
-            sum: old.sum + point.y,
-            count: old.count + 1,
-          },
-    );
+    const next = Math.round(column(point.x));
+    if (next !== at) {
+      at = next;
+      here = columns.get(at) ?? { low: point, high: point, sum: 0, count: 0 };
+      columns.set(at, here);
+    }
+    if (point.y < here.low.y) here.low = point;
+    if (point.y > here.high.y) here.high = point;
+    here.sum += measure(point.y);
+    here.count++;
   }
   return columns;
 }
 
+const NOWHERE: Point = { x: 0, y: 0 };
+
 /**
  * Lowest and highest point of each column of pixels, in order: looks as all the points would.
+ * @param points finite
  * @param column pixel of an x
  */
 export function thinned(points: readonly Point[], column: (x: number) => number): Point[] {
@@ -47,9 +52,14 @@ export function thinned(points: readonly Point[], column: (x: number) => number)
 /**
  * Mean of the points around each column, not shifted in time.
  * @param reach columns to either side
+ * @param log takes the geometric mean, as a logarithmic axis asks for
  */
-export function smoothed(points: readonly Point[], column: (x: number) => number, reach: number): Point[] {
-  const columns = [...columnsOf(points, column)].sort((a, b) => a[0] - b[0]);
+export function smoothed(
+  points: readonly Point[],
+  column: (x: number) => number,
+  { reach, log }: { reach: number; log: boolean },
+): Point[] {
+  const columns = [...columnsOf(points, column, log ? Math.log : undefined)].sort((a, b) => a[0] - b[0]);
   let [from, to, sum, count] = [0, 0, 0, 0];
   return columns.map(([at, { low, high }]) => {
     const near = Math.min(reach, at - columns[0][0]); // narrow at first, so that a steep beginning keeps its height
@@ -61,6 +71,6 @@ export function smoothed(points: readonly Point[], column: (x: number) => number
       sum -= columns[from][1].sum;
       count -= columns[from][1].count;
     }
-    return { x: (low.x + high.x) / 2, y: sum / count };
+    return { x: (low.x + high.x) / 2, y: log ? Math.exp(sum / count) : sum / count };
   });
 }

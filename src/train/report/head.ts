@@ -42,10 +42,16 @@ function verdict({ start: { floors } }: Curves, { loss, heldOut }: Standing): Bo
   const where = heldOut ? both('On documents it never saw, the', '在从未见过的文档上，') : both('The', '');
   const below = nats(floors.bigram - loss);
   if (!isNumber(loss)) return both('There is no finite loss to judge by.', '没有可供判断的有限损失。');
+  if (loss > floors.unigram + 0.1) {
+    return both(
+      `${where.en} loss is still above that of word frequencies (${nats(floors.unigram)}): the model has only just begun.`,
+      `${where.zh}损失仍高于词频水平（${nats(floors.unigram)}）：模型刚刚起步。`,
+    );
+  }
   if (loss > floors.unigram - 0.05) {
     return both(
-      `${where.en} loss is still that of word frequencies (${nats(floors.unigram)}): the model does not use context yet.`,
-      `${where.zh}损失仍停在词频水平（${nats(floors.unigram)}）：模型还没有利用上下文。`,
+      `${where.en} loss is that of word frequencies (${nats(floors.unigram)}): the model does not use context yet.`,
+      `${where.zh}损失停在词频水平（${nats(floors.unigram)}）：模型还没有利用上下文。`,
     );
   }
   if (loss > floors.bigram) {
@@ -60,11 +66,10 @@ function verdict({ start: { floors } }: Curves, { loss, heldOut }: Standing): Bo
   );
 }
 
-function tiles(curves: Curves, now: Standing): Html {
+function tiles(curves: Curves, now: Standing, pace: string): Html {
   const { floors, sentenceTask } = curves.start;
   const where = now.heldOut ? both('held out', '留出') : both('training', '训练');
   const task = sentenceTask.toUpperCase();
-  const { pace } = totals(curves);
   const mfu = curves.metrics.flatMap((m) => (isNumber(m.mfu) ? [m.mfu] : []));
   const used =
     mfu.length === 0
@@ -90,7 +95,7 @@ function tiles(curves: Curves, now: Standing): Html {
   ];
   if (sentenceTask !== 'none') {
     const name = both(`${task} right, ${where.en}`, `${task} 准确率（${where.zh}）`);
-    list.push(tile(name, percent(now.pairs), both('guessing: 50 %', '乱猜：50 %')));
+    list.push(tile(name, percent(now.pairs), both('guessing: 50 %', '随机猜：50 %')));
   }
   return `<div class="tiles">${[...list, tile(both('tokens per second', '每秒词元'), pace, used)].join('')}</div>`;
 }
@@ -100,12 +105,12 @@ export function headOf(name: string, curves: Curves, end: RunEnd | null): Html {
   const { start, metrics, evals } = curves;
   const now = standingOf(metrics, evals.at(-1));
   const step = metrics.at(-1)?.step ?? start.resumedFrom ?? 0;
-  const { time, tokens } = totals(curves);
+  const { time, tokens, pace } = totals(curves);
   const state = reasonOf(end);
   const line = both(
     `${state.en}: step ${grouped(step)} of ${grouped(start.totalSteps)}, ${tokens} tokens, ${time}`,
     `${state.zh}：第 ${grouped(step)} 步，共 ${grouped(start.totalSteps)} 步，${tokens} 词元，用时 ${time}`,
   );
   const title = words(both('BERT pre-training', 'BERT 预训练'));
-  return `<header><div><p class="sub">${title}</p><h1>${esc(name)}</h1><p class="sub">${words(line)}</p></div>${languageButton}</header>${tiles(curves, now)}<p class="verdict">${words(verdict(curves, now))}</p>`;
+  return `<header><div><p class="sub">${title}</p><h1>${esc(name)}</h1><p class="sub">${words(line)}</p></div>${languageButton}</header>${tiles(curves, now, pace)}<p class="verdict">${words(verdict(curves, now))}</p>`;
 }

@@ -64,11 +64,11 @@ export function scaled(value: unknown, unit = ''): string {
   return `${number.toFixed(digits)} ${prefix}${unit}`.trimEnd();
 }
 
-/** `1:02:03` or `2:03`. */
+/** `1:02:03 h` or `2:03 min`. */
 export function clock(seconds: unknown): string {
   if (!isNumber(seconds)) return UNKNOWN;
   const total = Math.round(seconds);
   const [h, m, s] = [Math.floor(total / 3600), Math.floor(total / 60) % 60, total % 60];
   const two = (n: number): string => `${n}`.padStart(2, '0');
-  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+  return h > 0 ? `${h}:${two(m)}:${two(s)} h` : `${m}:${two(s)} min`;
 }

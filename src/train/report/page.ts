@@ -8,7 +8,7 @@ body{margin:0 auto;padding:40px 28px 64px;max-width:1120px;background:var(--bg);
 :root:not([data-lang=zh]) [lang=zh],:root[data-lang=zh] [lang=en]{display:none}
 h1{font-size:27px;line-height:1.25;margin:0 0 6px;letter-spacing:-.01em;overflow-wrap:anywhere}
 h2{font-size:19px;margin:56px 0 14px;padding-top:18px;border-top:1px solid var(--rule)}
-h3{font-size:15px;margin:0 0 8px}
+h3{font-size:15px;margin:0 0 8px}pre+h3{margin-top:18px}
 p{margin:0 0 10px}
 .sub,.note,.mute{color:var(--mute)}
 .note{font-size:13.5px;max-width:52em}
@@ -44,17 +44,18 @@ td.k{color:var(--mute);white-space:nowrap}
 .scroll{overflow-x:auto}
 .two-columns{display:grid;grid-template-columns:1fr 1fr;gap:28px 40px}.two-columns>*{min-width:0}
 .bar{display:block;height:6px;border-radius:3px;background:var(--one);opacity:.75;min-width:1px}
-.guess{display:grid;grid-template-columns:minmax(3.5em,auto) 4.2em 1fr;gap:8px;align-items:center;white-space:nowrap}
+.guess{display:grid;grid-template-columns:6.5em 4em 1fr;gap:8px;align-items:center;white-space:nowrap}
+.guess bdi{overflow:hidden;text-overflow:ellipsis}
 .guess.first{font-weight:600}
 mark{background:none;color:var(--two);font-weight:600}
 .remarks{list-style:none;margin:0;padding:0}
-.remarks li{display:grid;grid-template-columns:2.2em 9em 1fr;gap:10px;padding:9px 0;border-bottom:1px solid var(--rule)}
+.remarks li{display:grid;grid-template-columns:2.2em 11em 1fr;gap:10px;padding:9px 0;border-bottom:1px solid var(--rule)}
 .remarks .warning b{color:var(--warning)}.remarks .error b{color:var(--error)}.remarks b{font-weight:600}
 pre,code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"Noto Sans Mono CJK SC",monospace;font-size:13px}
 pre{background:var(--soft);border-radius:8px;padding:11px 14px;margin:0 0 10px;overflow-x:auto;white-space:pre-wrap;overflow-wrap:anywhere}
 summary{cursor:pointer}
 @media(max-width:820px){.charts,.two-columns{grid-template-columns:1fr}}
-@media(max-width:560px){body{padding:22px 16px 48px}.wide{display:none}.phone{display:block}.remarks li{grid-template-columns:2em 1fr}.remarks li>:last-child{grid-column:2}.tile b{font-size:23px}.tiles{grid-template-columns:1fr 1fr}}
+@media(max-width:560px){body{padding:22px 16px 48px}.wide{display:none}.phone{display:block}.remarks li{grid-template-columns:2em 1fr}.remarks li>:last-child{grid-column:2}.tile b{font-size:23px}.tiles{grid-template-columns:1fr 1fr}.fills tr,.fills td{display:block}.fills th{display:none}.fills td{border:0}.fills tr{border-bottom:1px solid var(--rule)}.fills col{display:none}}
 @media print{button{display:none}h2{break-after:avoid}figure,tr{break-inside:avoid}}
 `;
 

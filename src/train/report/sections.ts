@@ -9,13 +9,15 @@ export const section = (title: Both, body: Html): Html =>
 export const facts = (rows: readonly (readonly [Both, string])[]): Html =>
   `<table>${rows.map(([name, value]) => `<tr><td class="k">${words(name)}</td><td>${esc(value)}</td></tr>`).join('')}</table>`;
 
+const stepOf = (step: number): Both => both(`step ${grouped(step)}`, `第 ${grouped(step)} 步`);
+
 const MOST_REMARKS = 200;
 const SEVERITIES = { info: both('note', '说明'), warning: both('warning', '警告'), error: both('error', '错误') };
 
 export function remarkList(remarks: readonly Remark[]): Html {
   const items = remarks.slice(0, MOST_REMARKS).map(({ step, severity, text }, i) => {
     const tone = severity in SEVERITIES ? severity : 'info';
-    const head = `<span><b>${words(SEVERITIES[tone])}</b> <span class="mute">${words(both('step', '步'))} ${grouped(step)}</span></span>`;
+    const head = `<span><b>${words(SEVERITIES[tone])}</b> <span class="mute">${words(stepOf(step))}</span></span>`;
     return `<li class="${tone}"><span class="mute">${i + 1}</span>${head}<span>${esc(text)}</span></li>`;
   });
   const more = remarks.length - items.length;
@@ -30,24 +32,23 @@ const clip = (text: string, most: number): string => {
 const withMasks = (text: string): Html =>
   `<bdi>${esc(clip(text, 240)).replace(/\[MASK\]/g, '<mark>[MASK]</mark>')}</bdi>`;
 
-function guesses(sample: FillSample | undefined): Html {
-  const shown = sample?.predictions.slice(0, 4) ?? [];
-  return shown
-    .map(({ token, probability }, i) => {
-      const width = isNumber(probability) ? Math.max(0, Math.min(100, probability * 100)) : 0;
-      const bar = `<span class="bar" style="width:${width.toFixed(1)}%"></span>`;
-      return `<div class="guess${i === 0 ? ' first' : ''}"><bdi>${esc(clip(token, 24))}</bdi><span class="mute">${percent(probability)}</span><span>${bar}</span></div>`;
-    })
-    .join('');
+function guesses(sample: FillSample): Html {
+  const head = `<div class="phone note">${words(stepOf(sample.step))}</div>`;
+  const rows = sample.predictions.slice(0, 4).map(({ token, probability }, i) => {
+    const width = isNumber(probability) ? Math.max(0, Math.min(100, probability * 100)) : 0;
+    const bar = `<span class="bar" style="width:${width.toFixed(1)}%"></span>`;
+    return `<div class="guess${i === 0 ? ' first' : ''}"><bdi>${esc(clip(token, 24))}</bdi><span class="mute">${percent(probability, probability < 0.01 ? 2 : 1)}</span><span>${bar}</span></div>`;
+  });
+  return head + rows.join('');
 }
 
-/** How the best guess changed: the step of each change, the last few of them. */
+/** How the best guess changed, with the step of each change; at most eight. */
 function changes(samples: readonly FillSample[]): Html {
   const tops = samples.map(({ step, predictions }) => ({ step, token: predictions[0]?.token ?? '' }));
   const turns = tops.filter(({ token }, i) => i === 0 || token !== tops[i - 1].token);
   const shown = turns.length <= 8 ? turns : [turns[0], ...turns.slice(-7)];
   return shown
-    .map(({ step, token }) => `<span class="mute">${grouped(step)}</span> <bdi>${esc(clip(token, 24))}</bdi>`)
+    .map(({ step, token }, i) => `<bdi>${esc(clip(token, 24))}</bdi>${i === 0 ? '' : ` (${grouped(step)})`}`)
     .join(' → ');
 }
 
@@ -56,20 +57,20 @@ export function sampleTable(samples: readonly FillSample[]): Html {
   const byText = new Map<string, FillSample[]>();
   for (const sample of samples) byText.set(sample.text, [...(byText.get(sample.text) ?? []), sample]);
   const rows = [...byText.values()].slice(0, 24).map((list) => {
-    const [first, last] = [list[0], list.at(-1)];
+    const [first, last] = [list[0], list.at(-1) ?? list[0]];
     const before = list.length > 1 ? guesses(first) : '';
     return `<tr><td>${withMasks(first.text)}<div class="note">${changes(list)}</div></td><td>${before}</td><td>${guesses(last)}</td></tr>`;
   });
   if (rows.length === 0) return '';
   const steps = samples.map((s) => s.step);
-  const head = (step: number): Html => `<th>${words(both('step', '步'))} ${grouped(step)}</th>`;
+  const head = (step: number): Html => `<th>${words(stepOf(step))}</th>`;
   const [from, to] = [steps[0], steps.at(-1) ?? steps[0]];
   const widths = '<colgroup><col style="width:40%"><col style="width:30%"><col style="width:30%"></colgroup>';
   const note = both(
-    'What the model puts in the place of [MASK], best first, with its probability. Below each sentence: the steps at which the best guess changed.',
-    '模型在 [MASK] 处填入的词及其概率，按概率排列。句子下方：首选词改变时的步数。',
+    'What the model puts in the place of [MASK], best first, with its probability. Below each sentence: how the best guess changed, and at which step.',
+    '模型在 [MASK] 处填入的词及其概率，按概率排列。句子下方：首选词的变化及其步数。',
   );
-  return `<p class="note">${words(note)}</p><div class="scroll"><table>${widths}<tr><th></th>${head(from)}${head(to)}</tr>${rows.join('')}</table></div>`;
+  return `<p class="note">${words(note)}</p><table class="fills">${widths}<tr><th></th>${head(from)}${head(to)}</tr>${rows.join('')}</table>`;
 }
 
 export function dataCard({ data, rows, lossPositions, positions, sentenceTask }: RunStart): Html {
@@ -155,7 +156,12 @@ export function nextSteps(start: RunStart, end: RunEnd | null, probe: string | u
   const folder = quoted(start.folder);
   const command = (what: Both, line: string): Html => `<h3>${words(what)}</h3><pre>${esc(line)}</pre>`;
   const unfinished = end === null || end.step < start.totalSteps;
-  const python = `from transformers import AutoTokenizer, BertForPreTraining\nmodel = BertForPreTraining.from_pretrained(${JSON.stringify(end?.checkpoint ?? `${start.folder}/checkpoints/step-N`)})`;
+  const model = JSON.stringify(end?.checkpoint ?? `${start.folder}/checkpoints/step-N`);
+  const python = [
+    'from transformers import AutoTokenizer, BertForPreTraining',
+    `tokenizer = AutoTokenizer.from_pretrained(${model})`,
+    `model = BertForPreTraining.from_pretrained(${model})`,
+  ].join('\n');
   return [
     unfinished ? command(both('Go on training', '继续训练'), `npx bertgrad pretrain --resume ${folder}`) : '',
     command(
