@@ -12,7 +12,7 @@
 // number of threads changes a bit.
 
 static const int64_t NR = NV * VL;
-static const int64_t kDepth = 384;        // longest block of k
+static const int64_t kDepth = 512;        // longest block of k
 static const int64_t kPiece = 64 * 1024;  // floats that a task packs at a time: half of a small second-level cache
 static const int64_t kShared = 2 * 1024 * 1024;  // floats of the shared operand that are packed at a time
 
