@@ -87,9 +87,4 @@ export class AppendFile {
       closeSync(this.fd);
     }
   }
-
-  /** Records that wait for room on the disk. */
-  get pending(): number {
-    return this.waiting.length;
-  }
 }

@@ -144,7 +144,7 @@ export async function readTextFile(path: string, limit = 64e6): Promise<string> 
   } catch (error) {
     if (errnoOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
       const fix = 'convert it to UTF-8, or fetch it again if it should be UTF-8 already';
-      throw new DataError(`${path}: is not UTF-8 text`, { code: 'DATA-UTF8', fix, cause: error });
+      throw new DataError(`${path}: is not UTF-8 text`, { code: 'DATA-ENCODING', fix, cause: error });
     }
     throw systemError(error, path, 'read');
   }

@@ -67,7 +67,7 @@ describe('reading', () => {
     expect(await failure(readTextFile(join(folder, 'nothing')))).toMatchObject({ code: 'SYSTEM-ENOENT', exitCode: 66 });
     expect(await failure(readTextFile(join(folder, 'inside')))).toBeInstanceOf(InputError);
     writeFileSync(path, Uint8Array.of(0xce, 0xd2));
-    expect(await failure(readTextFile(path))).toMatchObject({ code: 'DATA-UTF8', exitCode: 65 });
+    expect(await failure(readTextFile(path))).toMatchObject({ code: 'DATA-ENCODING', exitCode: 65 });
     writeFileSync(path, '12345');
     expect(await failure(readTextFile(path, 4))).toMatchObject({ code: 'FILE-TOO-LARGE', exitCode: 65 });
   });
