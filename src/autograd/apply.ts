@@ -1,6 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import { type DType, isFloat } from '../core/dtype.js';
-import { BackendError, DtypeError } from '../core/errors.js';
+import { BackendError, DtypeError, UsageError } from '../core/errors.js';
 import { numel, type Shape } from '../core/shape.js';
 import type { Arg, Op } from '../ops/op.js';
 import type { Value } from './value.js';
@@ -62,6 +62,11 @@ export function allocate(backend: Backend, shape: Shape, dtype: DType): Arg {
 /** Runs an op on tensors and, when one of them wants a gradient, records it for the walk back. */
 export function apply<T extends Value, A extends object>(op: Op<A>, inputs: readonly T[], attrs: A): T {
   const first = inputs[0] as T;
+  for (const i of op.constants ?? []) {
+    if (inputs[i]?.requiresGrad) {
+      throw new UsageError(`${op.name}: input ${i} is a mask and has no gradient`, { fix: 'pass its detach()' });
+    }
+  }
   for (const input of inputs) {
     if (input.backend !== first.backend) {
       throw new BackendError(`${op.name}: inputs live on ${first.backend.name} and on ${input.backend.name}`, {

@@ -40,7 +40,11 @@ export const concat: Op<ConcatAttrs> = {
         throw new ShapeError('concat', `sizes must be equal on all axes but ${axis}`, [first, shape]);
       }
     }
-    return first.toSpliced(axis, 1, inputs.reduce((size, shape) => size + shape[axis], 0)); // biome-ignore format: one expression
+    return first.toSpliced(
+      axis,
+      1,
+      inputs.reduce((size, shape) => size + shape[axis], 0),
+    );
   },
   cost: (inputs) => ({ flops: 0, bytes: 2 * bytesOf(...inputs) }),
   forward: ({ kernels }, inputs, y, { axis }) => {
@@ -61,17 +65,91 @@ export const concat: Op<ConcatAttrs> = {
       ['one input', 0, [[3]]],
       ['two numbers', 0, [[1], [1]]],
       ['7 and 9', 0, [[7], [9]]],
-      ['rows', 0, [[2, 3], [5, 3]]],
-      ['columns', 1, [[3, 2], [3, 1]]],
-      ['16 and 1 columns', 1, [[2, 16], [2, 1]]],
-      ['63 and 2 columns', 1, [[3, 63], [3, 2]]],
-      ['five inputs', 1, [[2, 1], [2, 2], [2, 3], [2, 4], [2, 5]]],
-      ['an empty one among them', 0, [[2, 3], [0, 3], [1, 3]]],
-      ['all empty', 1, [[0, 3], [0, 2]]],
-      ['rank 4', 2, [[2, 3, 1, 7], [2, 3, 4, 7]]],
-      ['long columns', 1, [[1000, 1], [1000, 2]]],
-      ['bert: two halves of a batch', 0, [[2, 5, 32], [1, 5, 32]]],
-    ] as const // biome-ignore format: a sample a line
+      [
+        'rows',
+        0,
+        [
+          [2, 3],
+          [5, 3],
+        ],
+      ],
+      [
+        'columns',
+        1,
+        [
+          [3, 2],
+          [3, 1],
+        ],
+      ],
+      [
+        '16 and 1 columns',
+        1,
+        [
+          [2, 16],
+          [2, 1],
+        ],
+      ],
+      [
+        '63 and 2 columns',
+        1,
+        [
+          [3, 63],
+          [3, 2],
+        ],
+      ],
+      [
+        'five inputs',
+        1,
+        [
+          [2, 1],
+          [2, 2],
+          [2, 3],
+          [2, 4],
+          [2, 5],
+        ],
+      ],
+      [
+        'an empty one among them',
+        0,
+        [
+          [2, 3],
+          [0, 3],
+          [1, 3],
+        ],
+      ],
+      [
+        'all empty',
+        1,
+        [
+          [0, 3],
+          [0, 2],
+        ],
+      ],
+      [
+        'rank 4',
+        2,
+        [
+          [2, 3, 1, 7],
+          [2, 3, 4, 7],
+        ],
+      ],
+      [
+        'long columns',
+        1,
+        [
+          [1000, 1],
+          [1000, 2],
+        ],
+      ],
+      [
+        'bert: two halves of a batch',
+        0,
+        [
+          [2, 5, 32],
+          [1, 5, 32],
+        ],
+      ],
+    ] as const
   )
     .map(([name, axis, inputs]): Sample<ConcatAttrs> => ({ name, inputs, attrs: { axis } }))
     .concat([

@@ -78,7 +78,14 @@ export const linear: Op = {
     { name: 'another width', inputs: [[2, 3], [4, 5], [4]], attrs: {} },
     { name: 'weight turned', inputs: [[2, 3], [3, 4], [4]], attrs: {} },
     { name: 'another bias', inputs: [[2, 3], [4, 3], [3]], attrs: {} },
-    { name: 'no bias', inputs: [[2, 3], [4, 3]], attrs: {} },
+    {
+      name: 'no bias',
+      inputs: [
+        [2, 3],
+        [4, 3],
+      ],
+      attrs: {},
+    },
     { name: 'a vector as weight', inputs: [[2, 3], [3], [1]], attrs: {} },
-  ], // biome-ignore format: a sample a line
+  ],
 };

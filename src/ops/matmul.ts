@@ -23,7 +23,12 @@ function shapeOf(inputs: readonly Shape[], { transposeA, transposeB }: MatmulAtt
 const isShared = (b: Shape, { transposeA }: MatmulAttrs): boolean => !transposeA && numel(batchOf(b)) === 1;
 
 function leftGradient(ctx: BackwardCtx<MatmulAttrs>): Arg {
-  const { inputs: [a, b], dOut, attrs, runGrad } = ctx; // biome-ignore format: one line shows all that is read
+  const {
+    inputs: [a, b],
+    dOut,
+    attrs,
+    runGrad,
+  } = ctx;
   const batch = batchOf(dOut.shape);
   const shape = [...batch, ...a.shape.slice(-2)];
   const dA = attrs.transposeA
@@ -33,7 +38,12 @@ function leftGradient(ctx: BackwardCtx<MatmulAttrs>): Arg {
 }
 
 function rightGradient(ctx: BackwardCtx<MatmulAttrs>): Arg {
-  const { inputs: [a, b], dOut, attrs, runGrad } = ctx; // biome-ignore format: one line shows all that is read
+  const {
+    inputs: [a, b],
+    dOut,
+    attrs,
+    runGrad,
+  } = ctx;
   const shared = isShared(b.shape, attrs);
   const asRows = (arg: Arg): Arg => {
     const cols = arg.shape[arg.shape.length - 1];
@@ -110,11 +120,24 @@ export const matmul: Op<MatmulAttrs> = {
     one('bert: context', [2, 2, 9, 9], [2, 2, 9, 16]),
   ],
   badSamples: [
-    bad('inner sizes', [[2, 3], [4, 5]]),
-    bad('inner sizes when turned', [[2, 3], [3, 2]], true),
+    bad('inner sizes', [
+      [2, 3],
+      [4, 5],
+    ]),
+    bad(
+      'inner sizes when turned',
+      [
+        [2, 3],
+        [3, 2],
+      ],
+      true,
+    ),
     bad('a vector', [[3], [3, 2]]),
-    bad('batches of 2 and 3', [[2, 3, 4], [3, 4, 5]]),
+    bad('batches of 2 and 3', [
+      [2, 3, 4],
+      [3, 4, 5],
+    ]),
     bad('one input', [[2, 3]]),
     bad('integers', [{ shape: [2, 2], ids: 5 }, [2, 2]]),
-  ], // biome-ignore format: a sample a line
+  ],
 };

@@ -104,6 +104,8 @@ export interface Op<Attrs extends object = object> {
   shape(inputs: readonly Shape[], attrs: Attrs): Shape;
   /** Element types the inputs must have; absent: all of one float type. */
   readonly inputTypes?: readonly ('float' | 'i32')[];
+  /** Float inputs that have no gradient by design (masks): one that requires a gradient is refused. */
+  readonly constants?: readonly number[];
   /** Element type of the result; absent: that of the first float input. */
   readonly outType?: DType;
   /** The result is the first input's memory under another shape: nothing is copied (reshape, a leading slice). */

@@ -155,7 +155,13 @@ export const mean = reduction({
 
 /** dOut shared out equally among the elements that equal the result. */
 function shareOfTies(ctx: BackwardCtx<ReduceAttrs>): Arg {
-  const { inputs: [x], out, dOut, attrs, run } = ctx; // biome-ignore format: one line shows all that is read
+  const {
+    inputs: [x],
+    out,
+    dOut,
+    attrs,
+    run,
+  } = ctx;
   const holds = run(equal, [x, kept(ctx, out)], {}); // 1 where x equals the result
   const ties = run(sum, [holds], { axes: attrs.axes, keepDims: true });
   return run(mul, [holds, run(div, [kept(ctx, dOut), ties], {})], {});

@@ -39,6 +39,7 @@ export const where: Op = {
     },
     source: 'NumPy, numpy.where',
   },
+  constants: [0],
   shape: (inputs) => {
     takes('where', inputs, 3);
     const [condition, a, b] = inputs;

@@ -214,6 +214,7 @@ export class Tensor extends Value {
   }
   /** This holds queries; see ops/attention.ts. @returns [rows, heads * headDim] */
   attention(keys: Tensor, values: Tensor, keyBias: Tensor, offsets: Tensor, attrs: AttentionAttrs): Tensor {
+    offsets.mustLieIn('attention', 0, this.shape[0] ?? 0);
     return apply(attention, [this, keys, values, keyBias, offsets], attrs);
   }
 
