@@ -63,7 +63,8 @@ export function demoCommand(): Command {
     .description('From a small real corpus to a BERT: vocabulary, shards, training, and what it has learnt.')
     .option('--zh', 'in Chinese')
     .option('--steps <n>', 'updates (default: as many as take about two minutes)', positiveInt)
-    .option('-o, --output <folder>', 'where it all goes (default: runs/demo-en, or the next free name)');
+    .option('-o, --output <folder>', 'where it all goes (default: runs/demo-en, or the next free name)')
+    .addHelpText('after', '\nExamples:\n  bertgrad demo\n  bertgrad demo --zh --steps 500 -o runs/chinese');
   return addBackendOptions(command).action(demo);
 }
 
