@@ -65,7 +65,7 @@ static inline Vec vexp(Vec x) {
 // ln x within 1 ulp; -inf at 0, NaN below. Mantissa in [sqrt 1/2, sqrt 2); polynomial of Cephes logf (Moshier).
 static inline Vec vlog(Vec x) {
   const IVec tiny = x < 1.17549435e-38f;
-  const IVec bits = (IVec)(tiny ? x * 8388608.f : x);
+  const IVec bits = (IVec)vabs(tiny ? x * 8388608.f : x);
   const IVec exponent = (bits - 0x3f3504f3) >> 23;
   const Vec f = (Vec)(bits - (exponent << 23)) - 1.f;
   const Vec e = __builtin_convertvector(exponent - (tiny & 23), Vec);

@@ -32,12 +32,23 @@ void run_batch(const KernelTable& t, const Run* run, const Batch& b, size_t from
   const int64_t first = b.offsets[from], rows = b.offsets[to] - first, at = first * b.width, size = rows * b.width;
   Ints offsets;
   for (size_t i = from; i <= to; ++i) offsets.push_back(b.offsets[i] - (int32_t)first);
-  AttentionCall c = {&b.q[at], &b.k[at], &b.v[at],  &b.bias[first], offsets.data(), rows, (int64_t)(to - from),
-                     b.heads,  b.dim,    b.longest, kScale,         b.rate,         kKey};
+  AttentionCall c = {b.q.data() + at,
+                     b.k.data() + at,
+                     b.v.data() + at,
+                     b.bias.data() + first,
+                     offsets.data(),
+                     rows,
+                     (int64_t)(to - from),
+                     b.heads,
+                     b.dim,
+                     b.longest,
+                     kScale,
+                     b.rate,
+                     kKey};
   c.key.row += (int64_t)from * c.heads * c.max_seq;
   float* lse = out + 4 * size;
   t.attention(run, &c, out, lse);
-  t.attention_grad(run, &c, out, lse, &b.d_y[at], out + size, out + 2 * size, out + 3 * size);
+  t.attention_grad(run, &c, out, lse, b.d_y.data() + at, out + size, out + 2 * size, out + 3 * size);
 }
 
 // One query of one head.
@@ -84,8 +95,8 @@ void check_batch(const KernelTable& t, const Ints& lengths, int64_t dim, double 
     Floats alone(4 * size + lengths[s] * b.heads);
     run_batch(t, &kSerial, b, s, s + 1, alone.data());
     for (int64_t i = 0; i < 4; ++i)
-      same_bits(t, what + ": a sequence alone", &alone[i * size], &all[i * b.size + at], size);
-    same_bits(t, what + ": a sequence alone", &alone[4 * size], &all[4 * b.size + b.offsets[s] * b.heads],
+      same_bits(t, what + ": a sequence alone", alone.data() + i * size, all.data() + i * b.size + at, size);
+    same_bits(t, what + ": a sequence alone", alone.data() + 4 * size, all.data() + 4 * b.size + b.offsets[s] * b.heads,
               lengths[s] * b.heads);
   }
 }
