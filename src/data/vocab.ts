@@ -72,7 +72,7 @@ export class Vocab {
     if (bad >= 0) {
       const line = bytes.subarray(0, bad).reduce((n, byte) => n + (byte === 10 ? 1 : 0), 1);
       throw new DataError('the vocabulary is not UTF-8', {
-        code: 'DATA-UTF8',
+        code: 'DATA-ENCODING',
         where: `${where}, line ${line}, byte ${bad}`,
         fix: encodingHint(bytes),
       });

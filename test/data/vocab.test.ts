@@ -69,13 +69,13 @@ describe('the file', () => {
     const gbk = bytes(`${SPECIALS}\nab\n`, [0xce, 0xd2, 0xb0, 0xae], '\n');
     expect(refusal(() => Vocab.fromBytes(gbk, 'v.txt'))).toMatchObject({
       message: 'the vocabulary is not UTF-8',
-      code: 'DATA-UTF8',
+      code: 'DATA-ENCODING',
       where: `v.txt, line 7, byte ${SPECIALS.length + 4}`,
       fix: expect.stringContaining('iconv -f GB18030 -t UTF-8'),
     });
     const utf16 = Buffer.from(`\ufeff${SPECIALS}\n`, 'utf16le');
     expect(refusal(() => Vocab.fromBytes(utf16)).fix).toContain('iconv -f UTF-16');
-    expect(refusal(() => Vocab.fromBytes(bytes(`${SPECIALS}\n我`, [0xe6, 0x88])))).toMatchObject({ code: 'DATA-UTF8' });
+    expect(refusal(() => Vocab.fromBytes(bytes(`${SPECIALS}\n我`, [0xe6, 0x88])))).toMatchObject({ code: 'DATA-ENCODING' });
   });
 
   test('must have five special tokens', () => {
