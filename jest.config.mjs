@@ -9,7 +9,9 @@ export default {
     '^#native$': '<rootDir>/src/backend/native/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
-  transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } } }] },
+  transform: {
+    '^.+\\.ts$': ['<rootDir>/test/fast-globals.mjs', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } } }],
+  },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/build/'],
   reporters: ['default', '<rootDir>/test/skip-reporter.mjs'],
   // Jest leaves one core idle by default, which on two cores means half the speed.
