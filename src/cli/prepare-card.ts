@@ -1,13 +1,11 @@
-import type { TokenizerOptions } from '../data/tokenizer.js';
-import type { Vocab } from '../data/vocab.js';
+import type { Tokenizer } from '../data/tokenizer.js';
 import { CARD_SEQ, type Prepared } from '../train/prepare.js';
 import { bytes as bytesText, pad, percent } from './ui.js';
 
 /** What else a card tells. */
 export interface About {
   readonly folder: string;
-  readonly vocab: Vocab;
-  readonly tokenizer: TokenizerOptions;
+  readonly tokenizer: Tokenizer;
   readonly seconds: number;
 }
 
@@ -15,7 +13,7 @@ const plural = (n: number, word: string): string => `${n} ${word}${n === 1 ? '' 
 const shareText = (x: number): string => (x === 0 ? '0 %' : x < 0.0005 ? '< 0.1 %' : percent(x));
 
 /** The figures as lines under names. */
-export function cardText(prepared: Prepared, { folder, vocab, tokenizer, seconds }: About): string {
+export function cardText(prepared: Prepared, { folder, tokenizer: { vocab, lowercase }, seconds }: About): string {
   const { card, bytes, shards, sentenceTask, cutDocuments, splitter } = prepared;
   const { floors } = card;
   const held = card.heldOutDocuments > 0 ? `, ${card.heldOutDocuments} of them held back for evaluation` : '';
@@ -29,10 +27,7 @@ export function cardText(prepared: Prepared, { folder, vocab, tokenizer, seconds
       'tokens',
       `${card.tokens}, ${(card.tokens / card.sentences).toFixed(1)} a sentence; ${shareText(card.unkShare)} [UNK]`,
     ],
-    [
-      'vocabulary',
-      `${vocab.size} tokens, ${tokenizer.lowercase ? 'uncased' : 'cased'}, SHA-256 ${vocab.hash.slice(0, 12)}`,
-    ],
+    ['vocabulary', `${vocab.size} tokens, ${lowercase ? 'uncased' : 'cased'}, SHA-256 ${vocab.hash.slice(0, 12)}`],
     [`length ${CARD_SEQ}`, `${sentenceTask === 'nsp' ? `pairs: ${pairs}` : ''}${shareText(card.paddingShare)} padding`],
     ['to beat', `${floors.unigram.toFixed(2)} nats by word frequency, ${floors.bigram.toFixed(2)} by the word before`],
     [
@@ -45,13 +40,13 @@ export function cardText(prepared: Prepared, { folder, vocab, tokenizer, seconds
 }
 
 /** The same for programs. */
-export function cardJson(prepared: Prepared, { folder, vocab, tokenizer, seconds }: About): string {
+export function cardJson(prepared: Prepared, { folder, tokenizer: { vocab, lowercase }, seconds }: About): string {
   const { card, bytes, shards, sentenceTask, cutDocuments, splitter, beyondShare } = prepared;
   const { unigramCounts: _, ...figures } = card;
   return JSON.stringify({
     folder,
     hash: shards.hash,
-    vocab: { size: vocab.size, sha256: vocab.hash, lowercase: tokenizer.lowercase },
+    vocab: { size: vocab.size, sha256: vocab.hash, lowercase },
     ...figures,
     sentenceTask,
     maxSeq: CARD_SEQ,
@@ -130,8 +125,8 @@ const CHECKS: readonly { code: string; found(f: Found): boolean; what(f: Found):
 ];
 
 /** Looks at the figures before hours are spent on them. */
-export function warnings(prepared: Prepared, { cased, vocab }: { cased: boolean; vocab: Vocab }): Warning[] {
+export function warnings(prepared: Prepared, { vocab, lowercase }: Tokenizer): Warning[] {
   const upper = vocab.tokens.filter((token) => UPPER.test(token)).length / vocab.size;
-  const all = { ...prepared, cased, upper };
+  const all = { ...prepared, cased: !lowercase, upper };
   return CHECKS.filter(({ found }) => found(all)).map(({ code, what, fix }) => ({ code, what: what(all), fix }));
 }

@@ -1,13 +1,9 @@
-import { dirname, join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Language, SentenceMode } from '../data/sentences.js';
-import type { TokenizerOptions } from '../data/tokenizer.js';
-import { parseTokenizerConfig } from '../data/tokenizer-config.js';
-import { Vocab } from '../data/vocab.js';
 import { listCorpus } from '../io/corpus-files.js';
-import { disk, readJsonFile, readTextFile } from '../io/files.js';
 import { type Prepared, type PrepareRequest, prepareCorpus } from '../train/prepare.js';
 import { formatMessage } from './errors.js';
+import { loadTokenizer } from './load-tokenizer.js';
 import { cardJson, cardText, warnings } from './prepare-card.js';
 import { bytes as bytesText, isLive, percent, time } from './ui.js';
 
@@ -54,28 +50,16 @@ export function prepareCommand(): Command {
 }
 
 async function prepare(corpus: readonly string[], flags: Flags): Promise<void> {
-  const vocab = Vocab.parse(await readTextFile(flags.vocab), flags.vocab);
-  const { column, sentences, lang: language, output: folder } = flags;
-  const tokenizer = await tokenizerOptions(flags);
-  const overwrite = flags.overwrite === true;
+  const tokenizer = await loadTokenizer(flags.vocab, flags.cased === true);
+  const { column, sentences, lang: language, output: folder, overwrite = false } = flags;
   const began = performance.now();
-  const prepared = await watched({ corpus, vocab, tokenizer, folder, sentences, language, column, overwrite });
+  const prepared = await watched({ corpus, tokenizer, folder, sentences, language, column, overwrite });
   const seconds = (performance.now() - began) / 1000;
-  for (const { code, what, fix } of warnings(prepared, { cased: !tokenizer.lowercase, vocab })) {
+  for (const { code, what, fix } of warnings(prepared, tokenizer)) {
     process.stderr.write(formatMessage('warning', code, what, { fix }));
   }
-  const about = { folder, vocab, tokenizer, seconds };
+  const about = { folder, tokenizer, seconds };
   process.stdout.write(flags.json ? `${cardJson(prepared, about)}\n` : cardText(prepared, about));
-}
-
-/** The options in the file beside the vocabulary, when there is one; `--cased` overrules it. */
-async function tokenizerOptions({ vocab, cased }: Flags): Promise<TokenizerOptions> {
-  const name = 'tokenizer_config.json';
-  const path = join(dirname(vocab), name);
-  const beside = (await disk.list(dirname(vocab))).includes(name);
-  const found = beside ? parseTokenizerConfig(await readJsonFile(path), path) : { lowercase: true };
-  if (cased !== true) return found;
-  return { ...found, lowercase: false, stripAccents: false };
 }
 
 /** Shows how far it is, where somebody looks on. */

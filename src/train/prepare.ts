@@ -3,9 +3,8 @@ import { PretrainDataset } from '../data/dataset.js';
 import { documentCount, type SentenceTask } from '../data/document.js';
 import { icuWords, SentenceEncoder } from '../data/segment.js';
 import { documentSentences, type Language, type SentenceMode, sentenceSplitter } from '../data/sentences.js';
-import { Tokenizer, type TokenizerOptions } from '../data/tokenizer.js';
+import type { Tokenizer } from '../data/tokenizer.js';
 import { tokenizerConfigJson } from '../data/tokenizer-config.js';
-import type { Vocab } from '../data/vocab.js';
 import { readDocuments } from '../io/corpus.js';
 import { englishSplitter } from '../io/corpus-sentences.js';
 import { openShards, type Shards } from '../io/shards.js';
@@ -14,8 +13,7 @@ import { ShardsWriter } from '../io/shards-writer.js';
 export interface PrepareRequest {
   /** Files, folders, patterns; "-" is the standard input. */
   readonly corpus: readonly string[];
-  readonly vocab: Vocab;
-  readonly tokenizer: TokenizerOptions;
+  readonly tokenizer: Tokenizer;
   /** Where the shards go. */
   readonly folder: string;
   readonly sentences: SentenceMode;
@@ -52,16 +50,16 @@ export const CARD_SEQ = 128;
  * @throws {DataError}, {InputError}, {OutputError}, {IoError}; nothing is left behind then
  */
 export async function prepareCorpus(request: PrepareRequest): Promise<Prepared> {
-  const { vocab, folder, overwrite = false } = request;
+  const { tokenizer, folder, overwrite = false } = request;
+  const { vocab } = tokenizer;
   const english = await englishSplitter();
-  const tokenizer = new Tokenizer(vocab, request.tokenizer);
   const source = {
     vocab: { text: vocab.toText(), sha256: vocab.hash, size: vocab.size },
     tokenizerConfig: tokenizerConfigJson(tokenizer),
   };
   const writer = await ShardsWriter.create(folder, source, { overwrite });
   try {
-    const read = await encode(request, tokenizer, english.split, writer);
+    const read = await encode(request, english.split, writer);
     await writer.finish({
       sentences: request.sentences,
       language: request.language,
@@ -80,8 +78,7 @@ export async function prepareCorpus(request: PrepareRequest): Promise<Prepared> 
 }
 
 async function encode(
-  { corpus, column, sentences: mode, language, onBytes }: PrepareRequest,
-  tokenizer: Tokenizer,
+  { corpus, column, tokenizer, sentences: mode, language, onBytes }: PrepareRequest,
   english: (paragraph: string) => string[],
   writer: ShardsWriter,
 ): Promise<{ bytes: number; cutDocuments: number }> {
