@@ -52,7 +52,7 @@ struct AdamWCall {
   float *param, *m, *v;
   const float *grad, *sum_squares;
   int64_t length;
-  float grad_scale, max_norm, lr, beta1, beta2, eps, weight_decay, correction1, correction2;
+  double grad_scale, max_norm, lr, beta1, beta2, eps, weight_decay, correction1, correction2;
 };
 
 // Codes of elementwise functions; src/backend/native/codes.ts has the same order by name.

@@ -27,16 +27,21 @@ static void adamw(const Run* run, const AdamWCall* call) {
   if (!(*c.sum_squares < kInf)) return;
   const double norm = __builtin_sqrt((double)*c.sum_squares) * c.grad_scale, ratio = c.max_norm / (norm + 1e-6);
   const float factor = (float)(c.grad_scale * (ratio < 1 ? ratio : 1));
+  // Rounded once, here: 1 - beta2 of a rounded beta2 would be wrong in its fifth digit.
+  const float beta1 = (float)c.beta1, beta2 = (float)c.beta2, rest1 = (float)(1 - c.beta1),
+              rest2 = (float)(1 - c.beta2);
+  const float lr = (float)c.lr, decay = (float)c.weight_decay, eps = (float)c.eps;
+  const float correction1 = (float)c.correction1, correction2 = (float)c.correction2;
   auto body = [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i += VL) {
       const int64_t count = least(VL, end - i);
       const Vec g = load_count(c.grad + i, count) * factor, p = load_count(c.param + i, count);
-      const Vec m = load_count(c.m + i, count) * c.beta1 + g * (1.f - c.beta1);
-      const Vec v = load_count(c.v + i, count) * c.beta2 + g * g * (1.f - c.beta2);
-      const Vec update = m * c.correction1 / (vsqrt(v * c.correction2) + c.eps);
+      const Vec m = load_count(c.m + i, count) * beta1 + g * rest1;
+      const Vec v = load_count(c.v + i, count) * beta2 + g * g * rest2;
+      const Vec update = m * correction1 / (vsqrt(v * correction2) + eps);
       store_count(c.m + i, m, count);
       store_count(c.v + i, v, count);
-      store_count(c.param + i, p - (update + p * c.weight_decay) * c.lr, count);
+      store_count(c.param + i, p - (update + p * decay) * lr, count);
     }
   };
   parallel(run, c.length, kGrain, body);

@@ -83,8 +83,7 @@ void check_adamw(const KernelTable& t, int64_t n) {
   }
   check(t, "adamw", exact, kUlp * 64, [&](const Run* run, float* y) {
     std::copy_n(param.data(), n, y), std::copy_n(m.data(), n, y + n), std::copy_n(v.data(), n, y + 2 * n);
-    const AdamWCall c = {y,     y + n, y + 2 * n, grad.data(), &sum, n, 0.5f, 0.25f,
-                         0.01f, 0.9f,  0.999f,    1e-3f,       0.1f, 2, 3};
+    const AdamWCall c = {y, y + n, y + 2 * n, grad.data(), &sum, n, 0.5, 0.25, 0.01, 0.9, 0.999, 1e-3, 0.1, 2, 3};
     t.adamw(run, &c);
   });
 }
