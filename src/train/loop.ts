@@ -61,9 +61,7 @@ export class Loop {
     const { state } = this.trainer;
     this.host.reporter.start(this.start);
     this.remark([...this.host.firstRemarks, ...this.host.doctor.begin()]);
-    if (state.step === 0) await this.look(true, true);
-    // From now on there is something to go on from; and a folder that cannot be written is found before the first step.
-    if (state.step === 0) await this.save(true);
+    if (this.start.resumedFrom === null) await this.begin();
     while (this.goesOn()) {
       const from = performance.now();
       const outcome = await this.trainer.step();
@@ -76,6 +74,12 @@ export class Loop {
     }
     if (this.savedAt !== state.step) await this.save(true);
     return this.ending();
+  }
+
+  /** From here on there is something to go on from; and a folder that cannot be written is found before step 1. */
+  private async begin(): Promise<void> {
+    await this.look(true, true);
+    await this.save(true);
   }
 
   private get seconds(): number {
