@@ -37,7 +37,7 @@ const LANGUAGES: Readonly<Record<'en' | 'zh', Language>> = {
   },
   zh: {
     name: 'Chinese',
-    vocabSize: 5000,
+    vocabSize: 4000,
     samples: ['本条例自公布之日起施[MASK]。', '他是[MASK]国人。', '位于中[MASK]的城市。'],
     contexts: [
       ['中华人民共和[MASK]', '公司的董事[MASK]'],
