@@ -1,5 +1,5 @@
 // The documents name what is there: relative links, paths in backticks, npm scripts, bertgrad commands and their
-// options. Examples in TypeScript run. README.md and README.zh.md have the same headings and code blocks. Words that the
+// options. Every code of an error stands in docs/errors.md. Examples in TypeScript run. README.md and README.zh.md have the same headings and code blocks. Words that the
 // glossary rules out stand nowhere.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -10,6 +10,12 @@ const GLOSSARY = 'docs/glossary.md';
 const listed = (pattern) =>
   execFileSync('git', ['ls-files', pattern], { encoding: 'utf8' }).split('\n').filter(existsSync);
 const documents = listed('*.md');
+const ERRORS = 'docs/errors.md';
+/** First cells of the tables there. */
+const ERROR_CODES = (existsSync(ERRORS) ? readFileSync(ERRORS, 'utf8') : '')
+  .split('\n')
+  .filter((line) => line.startsWith('| '))
+  .flatMap((line) => line.split('|')[1].match(/[A-Z][A-Z0-9]*(-[A-Z0-9]+)*/g) ?? []);
 const problems = [];
 let checked = 0;
 
@@ -91,6 +97,23 @@ function checkWords(file, text, words) {
   for (const word of words) expect(!text.includes(word), file, `"${word}" is ruled out by ${GLOSSARY}`);
 }
 
+/** Codes that `source` gives to errors and warnings, as far as they stand there in one piece. */
+function codesOf(source) {
+  const text = readFileSync(source, 'utf8');
+  const named = /(?:\bcode: |formatMessage\('\w+', )'([A-Z][A-Z0-9-]*)'/g;
+  const families = new Set(ERROR_CODES.map((code) => code.split('-')[0]));
+  const passedOn = [...text.matchAll(/'([A-Z][A-Z0-9]*(?:-[A-Z0-9]+)+)'/g)].map((match) => match[1]);
+  return [
+    ...[...text.matchAll(named)].map((match) => match[1]),
+    ...passedOn.filter((code) => families.has(code.split('-')[0])),
+  ];
+}
+
+function checkCodes(source) {
+  for (const code of new Set(codesOf(source)))
+    expect(ERROR_CODES.includes(code), source, `${code} is not in ${ERRORS}`);
+}
+
 /** Headings by level, and code blocks without their comments: what two languages must share. */
 const skeleton = (text) => [
   ...[...text.matchAll(/^(#+) /gm)].map((match) => match[1]),
@@ -108,7 +131,10 @@ for (const document of documents) {
   checkExamples(document, text);
   if (document !== GLOSSARY) checkWords(document, text, words);
 }
-for (const source of listed('src/*.ts')) checkWords(source, readFileSync(source, 'utf8'), words);
+for (const source of listed('src/*.ts')) {
+  checkWords(source, readFileSync(source, 'utf8'), words);
+  if (ERROR_CODES.length > 0) checkCodes(source);
+}
 const [english, chinese] = ['README.md', 'README.zh.md'].map((name) => readFileSync(name, 'utf8'));
 const same = JSON.stringify(skeleton(english)) === JSON.stringify(skeleton(chinese));
 expect(same, 'README.zh.md', 'headings or code blocks differ from README.md');

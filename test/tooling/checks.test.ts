@@ -149,6 +149,14 @@ describe('documents', () => {
     expect(said).toContain('src/a.ts: "令牌" is ruled out by docs/glossary.md');
   });
 
+  test('an error whose code nobody explains', () => {
+    const errors = '| code | meaning |\n|---|---|\n| DATA-EMPTY | no text |\n';
+    const source = (code: string): string => `throw new DataError('x', { code: '${code}' });\n`;
+    const said = (code: string): string => documents({ 'docs/errors.md': errors, 'src/a.ts': source(code) }).said;
+    expect(said('DATA-EMPTY')).toContain(' 0 problems');
+    expect(said('DATA-NEW')).toContain('src/a.ts: DATA-NEW is not in docs/errors.md');
+  });
+
   test('two languages that differ', () => {
     expect(documents({ 'README.zh.md': `${README}\n## More\n` }).said).toContain(
       'README.zh.md: headings or code blocks',
