@@ -75,7 +75,9 @@ describe('the file', () => {
     });
     const utf16 = Buffer.from(`\ufeff${SPECIALS}\n`, 'utf16le');
     expect(refusal(() => Vocab.fromBytes(utf16)).fix).toContain('iconv -f UTF-16');
-    expect(refusal(() => Vocab.fromBytes(bytes(`${SPECIALS}\n我`, [0xe6, 0x88])))).toMatchObject({ code: 'DATA-ENCODING' });
+    expect(refusal(() => Vocab.fromBytes(bytes(`${SPECIALS}\n我`, [0xe6, 0x88])))).toMatchObject({
+      code: 'DATA-ENCODING',
+    });
   });
 
   test('must have five special tokens', () => {
