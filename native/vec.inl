@@ -1,19 +1,32 @@
 // Vectors of VL floats, by the compiler's vector extensions: the same text for every instruction set.
 #include <stdint.h>
 
-typedef float Vec __attribute__((vector_size(4 * VL), aligned(4), may_alias));
-typedef int32_t IVec __attribute__((vector_size(4 * VL), aligned(4), may_alias));
-typedef uint32_t UVec __attribute__((vector_size(4 * VL), aligned(4), may_alias));
+typedef float Vec __attribute__((vector_size(4 * VL)));
+typedef int32_t IVec __attribute__((vector_size(4 * VL)));
+typedef uint32_t UVec __attribute__((vector_size(4 * VL)));
+// In memory alone: clang forgets a smaller alignment where a value of the type becomes an array's element.
+typedef float VecAnywhere __attribute__((vector_size(4 * VL), aligned(4), may_alias));
 
-static inline Vec load(const float* p) { return *(const Vec*)p; }
-static inline void store(float* p, Vec v) { *(Vec*)p = v; }
+static inline Vec load(const float* p) { return *(const VecAnywhere*)p; }
+static inline void store(float* p, Vec v) { *(VecAnywhere*)p = v; }
 static inline Vec splat(float x) { return x - Vec{}; }
+
+// The first n <= VL elements; zeros follow.
+#if VL == 16
+static inline Vec load_part(const float* p, int64_t n) {
+  return __builtin_ia32_loadups512_mask(p, Vec{}, (uint16_t)((1u << n) - 1));
+}
+static inline void store_part(float* p, Vec v, int64_t n) {
+  __builtin_ia32_storeups512_mask(p, v, (uint16_t)((1u << n) - 1));
+}
+#else
 static inline Vec load_part(const float* p, int64_t n) {
   Vec v = {};
   __builtin_memcpy(&v, p, (unsigned long)n * 4);
   return v;
 }
 static inline void store_part(float* p, Vec v, int64_t n) { __builtin_memcpy(p, &v, (unsigned long)n * 4); }
+#endif
 
 // The lane `shift` places on, for every lane.
 static inline Vec rotate(Vec x, int shift) {
