@@ -11,6 +11,9 @@
 // depend on k alone and every tile goes through the same loop, so neither m, n, the place in y, the batch nor the
 // number of threads changes a bit.
 
+// Loops over registers: unrolled before the compiler decides what lives in one (clang looks no further than a dozen).
+#define BG_UNROLL _Pragma("GCC unroll 16")
+
 static const int64_t NR = NV * VL;
 static const int64_t kDepth = 512;        // longest block of k
 static const int64_t kPiece = 64 * 1024;  // floats that a task packs at a time: half of a small second-level cache
@@ -25,38 +28,51 @@ struct Operand {
   int64_t stride;  // between rows of memory
 };
 
-// packed[p * step + i] = x[p * stride + i] for p < depth, i < width. Whole vectors are stored: what they spill into the
-// next index of k is written anew by it, and VL floats behind the strip take the last of it.
-static void pack_rows(const float* x, const float* end, int64_t stride, float* packed, int64_t step, int64_t width,
-                      int64_t depth) {
-  for (int64_t p = 0; p < depth; ++p) {
-    for (int64_t i = 0; i < width; i += VL) {
-      const float* from = x + p * stride + i;
-      store(packed + p * step + i, from + VL <= end ? load(from) : load_part(from, least(VL, width - i)));
+// A packed strip holds o.x[p][i], its `width` elements of one index of k side by side, `step` floats to the next index.
+// Whole vectors are stored: what they spill into the next index is written anew by it, and VL floats behind the strip
+// take the last of it.
+
+// Where k is not contiguous: row by row of memory, through a group of strips, `stride` floats apart.
+static void pack_rows(const Operand& o, int64_t first, int64_t last, int64_t p, int64_t depth, float* packed,
+                      int64_t stride) {
+  for (int64_t q = 0; q < depth; ++q) {
+    const float* row = o.x + (p + q) * o.stride;
+    for (int64_t strip = first; strip < last; ++strip) {
+      const int64_t width = least(o.width, o.size - strip * o.width), step = o.step ? o.step : width;
+      for (int64_t i = 0; i < width; i += VL) {
+        const float* from = row + strip * o.width + i;
+        float* to = packed + (strip - first) * stride + q * step + i;
+        store(to, from + VL <= o.end ? load(from) : load_part(from, least(VL, width - i)));
+      }
     }
   }
 }
 
-// packed[p * step + i] = x[i * stride + p] for p < depth, i < width.
-static void pack_columns(const float* x, int64_t stride, float* packed, int64_t step, int64_t width, int64_t depth) {
-  for (int64_t p = 0; p < depth; p += VL) {
-    const int64_t count = least(VL, depth - p);
+// Where k is contiguous: squares, turned in registers.
+static void pack_columns(const Operand& o, int64_t strip, int64_t p, int64_t depth, float* packed) {
+  const int64_t width = least(o.width, o.size - strip * o.width), step = o.step ? o.step : width;
+  const float* x = o.x + strip * o.width * o.stride + p;
+  for (int64_t q = 0; q < depth; q += VL) {
+    const int64_t count = least(VL, depth - q);
     // The last vector first: what it spills, the first one writes anew.
     for (int64_t i = (width - 1) / VL * VL; i >= 0; i -= VL) {
       Vec row[VL];
-      for (int r = 0; r < VL; ++r) row[r] = load_count(x + least(i + r, width - 1) * stride + p, count);
+      for (int r = 0; r < VL; ++r) row[r] = load_count(x + least(i + r, width - 1) * o.stride + q, count);
       transpose_square(row);
-      for (int c = 0; c < count; ++c) store(packed + (p + c) * step + i, row[c]);
+      for (int c = 0; c < count; ++c) store(packed + (q + c) * step + i, row[c]);
     }
   }
 }
 
-// Indices p .. p + depth - 1 of k of one strip.
-static void pack_strip(const Operand& o, int64_t strip, int64_t p, int64_t depth, float* packed) {
-  const int64_t first = strip * o.width, width = least(o.width, o.size - first);
-  const int64_t step = o.step ? o.step : width;
-  if (o.turned) pack_columns(o.x + first * o.stride + p, o.stride, packed, step, width, depth);
-  else pack_rows(o.x + p * o.stride + first, o.end, o.stride, packed, step, width, depth);
+// Strips first .. last - 1, `stride` floats apart, for indices p .. p + depth - 1 of k.
+static void pack(const Operand& o, int64_t first, int64_t last, int64_t p, int64_t depth, float* packed,
+                 int64_t stride) {
+  const int64_t group = o.turned ? 1 : 16;  // more than this, and their pages outnumber what the processor keeps
+  for (int64_t i = first; i < last; i += group) {
+    float* to = packed + (i - first) * stride;
+    if (o.turned) pack_columns(o, i, p, depth, to);
+    else pack_rows(o, i, least(last, i + group), p, depth, to, stride);
+  }
 }
 
 struct Tile {
@@ -71,9 +87,9 @@ struct Tile {
 // y = (y + sum) + bias; the order of these is the same at an edge.
 template <int R>
 static inline void finish_tile(const Tile& t, Vec (&sum)[R][NV]) {
-  for (int v = 0; v < NV; ++v) {
+  BG_UNROLL for (int v = 0; v < NV; ++v) {
     const Vec bias = t.bias ? load(t.bias + v * VL) : Vec{};
-    for (int r = 0; r < R; ++r) {
+    BG_UNROLL for (int r = 0; r < R; ++r) {
       float* y = t.y + r * t.stride_y + v * VL;
       if (t.add) sum[r][v] += load(y);
       if (t.bias) sum[r][v] += bias;
@@ -96,28 +112,27 @@ static void finish_edge(const Tile& t, int rows, Vec* sum) {
 }
 
 template <int R>
-static void multiply_tile(const Tile& t) {
+static __attribute__((noinline)) void multiply_tile(const Tile& t) {
   Vec sum[R][NV];
-  for (int r = 0; r < R; ++r) {
-    for (int v = 0; v < NV; ++v) sum[r][v] = Vec{};
+  BG_UNROLL for (int r = 0; r < R; ++r) {
+    BG_UNROLL for (int v = 0; v < NV; ++v) sum[r][v] = Vec{};
     __builtin_prefetch(t.y + r * t.stride_y, 1);
     __builtin_prefetch(t.y + r * t.stride_y + NR - 1, 1);
   }
   const float *a = t.a, *b = t.b;
   for (int64_t p = 0; p < t.depth; ++p, a += R, b += NR) {
     Vec row[NV];
-    for (int v = 0; v < NV; ++v) row[v] = load(b + v * VL);
-    for (int r = 0; r < R; ++r) {
+    BG_UNROLL for (int v = 0; v < NV; ++v) row[v] = load(b + v * VL);
+    BG_UNROLL for (int r = 0; r < R; ++r) {
       const Vec factor = splat(a[r]);
-      for (int v = 0; v < NV; ++v) sum[r][v] += factor * row[v];
+      BG_UNROLL for (int v = 0; v < NV; ++v) sum[r][v] += factor * row[v];
     }
   }
   if (t.cols == NR) {
     finish_tile<R>(t, sum);
   } else {
     Vec edge[R][NV];
-    for (int r = 0; r < R; ++r)
-      for (int v = 0; v < NV; ++v) edge[r][v] = sum[r][v];
+    BG_UNROLL for (int r = 0; r < R; ++r) BG_UNROLL for (int v = 0; v < NV; ++v) edge[r][v] = sum[r][v];
     finish_edge(t, R, edge[0]);
   }
 }
@@ -195,15 +210,12 @@ static void multiply(const Run* run, const Product& g) {
       if (packed->product != product || packed->first != first || packed->part != part) {
         *packed = {product, first, part, {}, {}};
         for (int64_t block = first; block < last; ++block)
-          for (int64_t i = from; i < to; ++i)
-            pack_strip(shared, i, block * g.depth, least(g.depth, g.k - block * g.depth),
-                       packed->strips + ((block - first) * part_strips + i - from) * shared_strip);
+          pack(shared, from, to, block * g.depth, least(g.depth, g.k - block * g.depth),
+               packed->strips + (block - first) * part_strips * shared_strip, shared_strip);
       }
       float* piece = (float*)run->scratch(1, (own_end - own_begin) * own_strip * 4);
       for (int64_t block = first; block < last; ++block) {
-        for (int64_t i = own_begin; i < own_end; ++i)
-          pack_strip(own, i, block * g.depth, least(g.depth, g.k - block * g.depth),
-                     piece + (i - own_begin) * own_strip);
+        pack(own, own_begin, own_end, block * g.depth, least(g.depth, g.k - block * g.depth), piece, own_strip);
         const Strips mine = {piece, own_strip, own_begin, own_end};
         for (int64_t s = from; s < to; s += chunk) {
           const float* x = packed->strips + ((block - first) * part_strips + s - from) * shared_strip;
