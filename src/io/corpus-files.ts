@@ -98,7 +98,7 @@ async function filesBelow(folder: string, wanted: (path: string) => boolean, non
 /** `*` and `?` stay within a name, `**` crosses folders, `{a,b}` means one of them, `[a-z]` one character. */
 function patternToRegExp(pattern: string): RegExp {
   let depth = 0;
-  const source = pattern.replace(/\*\*\/|\*\*|\*|\?|\[[^\]]*\]|[{},]|[\\^$+.()|/\]-]/g, (part) => {
+  const source = pattern.replace(/\*\*\/|\*\*|\*|\?|\[[^\]]*\]|[{},]|[\\^$+.()|\]]/g, (part) => {
     if (part === '**/') return '(?:.*/)?';
     if (part === '**') return '.*';
     if (part === '*') return '[^/]*';
@@ -110,7 +110,7 @@ function patternToRegExp(pattern: string): RegExp {
     if (part === '}') return depth-- > 0 ? ')' : '\\}';
     if (part === ',') return depth > 0 ? '|' : ',';
     if (part.startsWith('[') && part.length > 2) return part.replace(/^\[!/, '[^').replaceAll('\\', '\\\\');
-    return part.replace(/[\\^$+.()|\][-]/g, '\\$&');
+    return part.replace(/[\\^$+.()|\][]/g, '\\$&');
   });
   return new RegExp(`^${source}${')'.repeat(Math.max(0, depth))}$`, 'u');
 }

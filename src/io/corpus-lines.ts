@@ -56,7 +56,7 @@ function decode(block: Buffer, place: Place): string[] {
   let text = block.toString('utf8');
   if (place.offset === 0 && text.startsWith('\ufeff')) text = text.slice(1);
   if (text.includes('\0')) {
-    if (place.offset === 0 && block.filter((byte) => byte === 0).length > block.length / 4)
+    if (place.offset === 0 && block.filter((byte) => byte === 0).length > 0.4 * block.length)
       throw encodingError(place, block.indexOf(0), 'UTF-16 without a byte order mark, or no text', 'UTF-16');
     text = text.replaceAll('\0', '');
   }
@@ -94,32 +94,25 @@ function isGb18030(block: Buffer): boolean {
   }
 }
 
-/** The length of the longest valid prefix, found by halving. */
+/** Where the first character begins that is none: the end of the longest valid prefix, found by halving. */
 function firstInvalid(block: Buffer): number {
   const valid = (end: number): boolean => {
     try {
-      // stream: a character that is cut off at `end` is no mistake.
+      // stream: a character that is cut off at `end` is no mistake yet.
       new TextDecoder('utf-8', { fatal: true }).decode(block.subarray(0, end), { stream: true });
       return true;
     } catch {
       return false;
     }
   };
-  let [good, bad] = [0, block.length];
-  if (valid(bad)) return block.length - trailing(block); // the last character is cut off
+  let [good, bad] = [0, block.length + 1];
   while (bad - good > 1) {
     const middle = (good + bad) >> 1;
     if (valid(middle)) good = middle;
     else bad = middle;
   }
+  while (!isUtf8(block.subarray(0, good))) good--; // it begins before the byte that betrays it
   return good;
-}
-
-/** Bytes of the unfinished character at the end. */
-function trailing(block: Buffer): number {
-  let n = 1;
-  while (n < 4 && (block[block.length - n] & 0xc0) === 0x80) n++;
-  return n;
 }
 
 const tooLong = (source: string, line: number, longest: number): DataError =>

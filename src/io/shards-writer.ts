@@ -214,12 +214,21 @@ export class ShardsWriter {
     await requireFree(this.folder, this.options);
     const aside = `${this.temporary.slice(0, -'.tmp'.length)}.old.tmp`;
     await on.syncFolder(this.temporary);
-    await on.rename(target, aside).catch((error: unknown) => {
-      if (errnoOf(error) !== 'ENOENT') throw error;
-    });
-    await on.rename(this.temporary, target);
+    const moved = await on.rename(target, aside).then(
+      () => true,
+      (error: unknown) => {
+        if (errnoOf(error) !== 'ENOENT') throw error;
+        return false;
+      },
+    );
+    try {
+      await on.rename(this.temporary, target);
+    } catch (error) {
+      if (moved) await on.rename(aside, target).catch(() => undefined); // otherwise the next start brings it back
+      throw error;
+    }
     await on.syncFolder(dirname(target));
-    await on.remove(aside);
+    await on.remove(aside).catch(() => undefined); // the next start removes it
   }
 }
 
