@@ -7,7 +7,13 @@ import type { Value } from './value.js';
 
 let recording = true;
 let nextId = 0;
-let observer: ((op: Op, out: Arg) => void) | null = null;
+let observer: Observer | null = null;
+
+/** Told of every result: the name of the op, or of the step of a backward pass, that made it. */
+export type Observer = (op: { readonly name: string }, out: Arg) => void;
+
+/** Shows a result to the observer, where there is one. */
+export const observe: Observer = (op, out) => observer?.(op, out);
 
 /** Runs `body` without recording: its results have no history and need no memory for a walk back. */
 export function noGrad<T>(body: () => T): T {
@@ -21,7 +27,7 @@ export function noGrad<T>(body: () => T): T {
 }
 
 /** Runs `body` and shows every result, forward and backward, to `see`. Used to find the op that made a NaN. */
-export function withObserver<T>(see: (op: Op, out: Arg) => void, body: () => T): T {
+export function withObserver<T>(see: Observer, body: () => T): T {
   const before = observer;
   observer = see;
   try {
@@ -51,7 +57,7 @@ export function execute<A extends object>(backend: Backend, op: Op<A>, inputs: r
   const out = allocate(backend, shape, dtype);
   const aux = (op.aux?.(shapes, attrs) ?? []).map((s) => allocate(backend, s, dtype));
   op.forward(backend, inputs, out, attrs, aux);
-  observer?.(op as unknown as Op, out);
+  observe(op, out);
   return { out, aux, shared: false };
 }
 
@@ -79,7 +85,8 @@ export function apply<T extends Value, A extends object>(op: Op<A>, inputs: read
   const result = first.wrap(out.buf, out.shape) as T;
   if (recording && typeof op.backward === 'function' && inputs.some((input) => input.requiresGrad)) {
     result.requiresGrad = true;
-    result.node = { id: nextId++, op: op as unknown as Op, inputs, attrs, aux };
+    const versions = inputs.map((input) => input.version);
+    result.node = { id: nextId++, op: op as unknown as Op, inputs, attrs, aux, versions };
   } else {
     for (const arg of aux) first.backend.free(arg.buf);
   }
@@ -91,9 +98,12 @@ function resultType<A extends object>(op: Op<A>, inputs: readonly Arg[], backend
   let float: DType | null = null;
   inputs.forEach((input, i) => {
     const want = op.inputTypes?.[i] ?? 'float';
-    const fits = want === 'i32' ? input.dtype === 'i32' : isFloat(input.dtype) && (float ?? input.dtype) === input.dtype;
+    const fits =
+      want === 'i32' ? input.dtype === 'i32' : isFloat(input.dtype) && (float ?? input.dtype) === input.dtype;
     if (!fits) {
-      throw new DtypeError(`${op.name}: input ${i} must be ${want === 'i32' ? 'i32' : (float ?? 'a float')}; got ${input.dtype}`);
+      throw new DtypeError(
+        `${op.name}: input ${i} must be ${want === 'i32' ? 'i32' : (float ?? 'a float')}; got ${input.dtype}`,
+      );
     }
     if (want === 'float') float = input.dtype;
   });

@@ -8,7 +8,13 @@ import type { Value } from './value.js';
 export interface GradcheckReport {
   readonly ok: boolean;
   readonly checked: number;
-  readonly worst: { readonly input: number; readonly element: number; readonly analytic: number; readonly numeric: number; readonly excess: number };
+  readonly worst: {
+    readonly input: number;
+    readonly element: number;
+    readonly analytic: number;
+    readonly numeric: number;
+    readonly excess: number;
+  };
 }
 
 export interface GradcheckOptions {
@@ -29,10 +35,17 @@ export interface GradcheckOptions {
  * @param inputs f64 tensors, as the reference backend makes them
  * @throws {DtypeError} for other element types: single precision would only show its own rounding
  */
-export async function gradcheck<T extends Value>(f: () => T, inputs: readonly T[], options: GradcheckOptions = {}): Promise<GradcheckReport> {
+export async function gradcheck<T extends Value>(
+  f: () => T,
+  inputs: readonly T[],
+  options: GradcheckOptions = {},
+): Promise<GradcheckReport> {
   const { step = 1e-3, absolute = 1e-8, relative = 1e-7, limit = 64 } = options;
   for (const input of inputs) {
-    if (input.dtype !== 'f64') throw new DtypeError(`gradcheck: needs f64 inputs; got ${input.dtype}`, { fix: "use createJsBackend({ float: 'f64' })" });
+    if (input.dtype !== 'f64')
+      throw new DtypeError(`gradcheck: needs f64 inputs; got ${input.dtype}`, {
+        fix: "use createJsBackend({ float: 'f64' })",
+      });
     input.requiresGrad = true;
     input.grad?.dispose();
     input.grad = null;
@@ -58,7 +71,13 @@ export async function gradcheck<T extends Value>(f: () => T, inputs: readonly T[
   return { ok: checked === 0 || worst.excess <= 0, checked, worst };
 }
 
-async function slope(f: () => Value, input: Value, values: Float64Array, element: number, step: number): Promise<number> {
+async function slope(
+  f: () => Value,
+  input: Value,
+  values: Float64Array,
+  element: number,
+  step: number,
+): Promise<number> {
   const at = async (shift: number): Promise<number> => {
     const moved = values.slice();
     moved[element] = (moved[element] as number) + shift;

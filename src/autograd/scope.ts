@@ -16,7 +16,10 @@ export function scope<T>(body: () => T): T {
   let result: T | undefined;
   try {
     result = body();
-    if (result instanceof Promise) throw new UsageError('scope: the body must be synchronous', { fix: 'return a tensor and await its data() outside' });
+    if (result instanceof Promise)
+      throw new UsageError('scope: the body must be synchronous', {
+        fix: 'return a tensor and await its data() outside',
+      });
     return result;
   } finally {
     enter(outer);

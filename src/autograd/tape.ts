@@ -1,8 +1,8 @@
 import type { Backend } from '../backend/backend.js';
-import { ShapeError } from '../core/errors.js';
+import { BackendError, ShapeError, UsageError } from '../core/errors.js';
 import { numel } from '../core/shape.js';
 import type { Arg, BackwardCtx, GradOp, Op } from '../ops/op.js';
-import { allocate, execute, noGrad } from './apply.js';
+import { allocate, execute, noGrad, observe } from './apply.js';
 import type { TapeNode, Value } from './value.js';
 
 /** A gradient on its way. `exclusive`: nobody else reads this memory, so a sum may be taken in place. */
@@ -21,15 +21,19 @@ interface Gradient {
 export function backward(loss: Value, options: { retainGraph?: boolean } = {}): void {
   if (numel(loss.shape) !== 1) throw new ShapeError('backward', 'starts from one number, a loss', [loss.shape]);
   if (loss.node === null) {
-    throw new ShapeError('backward', 'this tensor has no history: nothing it was made from requires a gradient, or it was walked back before');
+    throw new ShapeError(
+      'backward',
+      'this tensor has no history: nothing it was made from requires a gradient, or it was walked back before',
+    );
   }
   const { backend } = loss;
+  const order = recordedBefore(loss);
   const pending = new Map<Value, Gradient>();
   const seed = allocate(backend, loss.shape, loss.dtype);
   backend.kernels.fill(seed.buf, 1);
   pending.set(loss, { arg: seed, exclusive: true });
   noGrad(() => {
-    for (const value of recordedBefore(loss)) {
+    for (const value of order) {
       const gradient = pending.get(value);
       if (gradient !== undefined) {
         pending.delete(value);
@@ -40,20 +44,43 @@ export function backward(loss: Value, options: { retainGraph?: boolean } = {}): 
   });
 }
 
-/** All values with a history that lead to `root`, the last made first; an explicit stack, so depth has no limit. */
+const WALKED = {
+  code: 'BACKEND-FREED',
+  where: 'two losses made from one tensor; the first backward() freed what led to it',
+  fix: 'add the losses and walk back once, or use backward(first, { retainGraph: true })',
+};
+
+/**
+ * All values with a history that lead to `root`, the last made first; an explicit stack, so depth has no limit.
+ * @throws {BackendError} when part of the way was walked before: its gradients would silently end there
+ */
 function recordedBefore(root: Value): Value[] {
   const seen = new Set<Value>([root]);
   const stack = [root];
   const found: Value[] = [];
   for (let value = stack.pop(); value !== undefined; value = stack.pop()) {
     found.push(value);
+    checkUnchanged(value);
     for (const input of (value.node as TapeNode).inputs) {
+      if (input.walked) throw new BackendError(`backward: tensor ${nameOf(input)} was walked back before`, WALKED);
       if (input.node === null || seen.has(input)) continue;
       seen.add(input);
       stack.push(input);
     }
   }
   return found.sort((a, b) => (b.node as TapeNode).id - (a.node as TapeNode).id);
+}
+
+const nameOf = (value: Value): string => `[${value.shape.join(', ')}]`;
+
+/** @throws {UsageError} when what an op read, or what it made, was written since: its gradient would be a wrong one */
+function checkUnchanged(value: Value): void {
+  const { op, inputs, versions } = value.node as TapeNode;
+  const changed = value.version > 0 ? value : inputs.find((input, i) => input.version !== versions[i]);
+  if (changed === undefined) return;
+  throw new UsageError(`backward: tensor ${nameOf(changed)} was assigned to after ${op.name} had used it`, {
+    fix: 'assign before the forward pass, or after backward()',
+  });
 }
 
 /** Turns the gradient of one result into gradients of its inputs. */
@@ -92,10 +119,16 @@ function differentiate(value: Value, node: TapeNode, dOut: Arg, made: Map<Arg, b
       return out;
     },
     runGrad<A extends object>(op: GradOp<A>, inputs: readonly Arg[], attrs: A): readonly Arg[] {
-      const shapes = op.shapes(inputs.map((input) => input.shape), attrs);
+      const shapes = op.shapes(
+        inputs.map((input) => input.shape),
+        attrs,
+      );
       const outs = shapes.map((shape) => allocate(backend, shape, dOut.dtype));
       op.forward(backend, inputs, outs, attrs);
-      for (const out of outs) made.set(out, true);
+      for (const out of outs) {
+        made.set(out, true);
+        observe(op, out);
+      }
       return outs;
     },
   };
@@ -125,7 +158,11 @@ function setGrad(value: Value, gradient: Gradient): void {
 }
 
 function sum(backend: Backend, a: Gradient, b: Gradient): Gradient {
-  const [into, from] = a.exclusive ? [a, b] : b.exclusive ? [b, a] : [{ arg: copyOf(backend, a.arg), exclusive: true }, b];
+  const [into, from] = a.exclusive
+    ? [a, b]
+    : b.exclusive
+      ? [b, a]
+      : [{ arg: copyOf(backend, a.arg), exclusive: true }, b];
   backend.kernels.accumulate(from.arg.buf, into.arg.buf);
   backend.free(from.arg.buf);
   if (!a.exclusive && !b.exclusive) backend.free(a.arg.buf);
@@ -144,4 +181,5 @@ function release(value: Value, isLoss: boolean): void {
   if (!isLoss && !value.kept) value.dispose();
   for (const aux of value.node?.aux ?? []) value.backend.free(aux.buf);
   value.node = null;
+  value.walked = true;
 }

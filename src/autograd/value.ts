@@ -12,10 +12,31 @@ export interface TapeNode {
   readonly inputs: readonly Value[];
   readonly attrs: object;
   readonly aux: readonly Arg[];
+  /** How often each input had been written when the op read it. */
+  readonly versions: readonly number[];
 }
 
 /** Notified of every value that is made; the innermost scope listens. */
 export const lifetime: { onCreate: ((value: Value) => void) | null } = { onCreate: null };
+
+/** Smallest and largest id, and the smallest of those above `min`: labels may hold one negative number, not several. */
+export interface Bounds {
+  readonly min: number;
+  readonly max: number;
+  readonly next: number;
+}
+
+/** @returns null for no ids at all, which lie in every range */
+export function boundsOf(ids: Int32Array): Bounds | null {
+  if (ids.length === 0) return null;
+  let [min, max, next] = [ids[0], ids[0], Number.POSITIVE_INFINITY];
+  for (const id of ids) {
+    if (id > max) max = id;
+    if (id < min) [min, next] = [id, min];
+    else if (id > min && id < next) next = id;
+  }
+  return { min, max, next: Math.min(next, max) };
+}
 
 /** Memory with a shape and, when a gradient is wanted, a history. `Tensor` adds the methods people call. */
 export abstract class Value implements Arg {
@@ -24,12 +45,16 @@ export abstract class Value implements Arg {
   /** Sum of all gradients that reached this value since it was last cleared; same shape. */
   grad: Value | null = null;
   node: TapeNode | null = null;
-  /** Smallest and largest element of integer data that came from the host: ids are checked against it, not in kernels. */
-  bounds: readonly [min: number, max: number] | null = null;
+  /** What is known of integer data that came from the host: ids are checked against it, not in kernels. */
+  bounds: Bounds | null = null;
   /** True after keep(): neither scope nor backward() frees it. */
   kept = false;
   /** True after retainGrad(): an interior value whose gradient backward() leaves in `grad`. */
   retainsGrad = false;
+  /** How often the memory was written in place: a gradient that needs what stood there before is refused. */
+  version = 0;
+  /** True once backward() has walked over it and forgotten how it came to be. */
+  walked = false;
   private memory: Buf | null;
 
   constructor(

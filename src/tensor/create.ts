@@ -1,8 +1,10 @@
+import { boundsOf } from '../autograd/value.js';
 import type { Backend } from '../backend/backend.js';
 import { defaultBackend } from '../backend/select.js';
 import { type DType, dtypeOf, type FloatDType, newData, type TypedData } from '../core/dtype.js';
 import { DtypeError, ShapeError } from '../core/errors.js';
 import { numel, type Shape } from '../core/shape.js';
+import { checkSizes } from '../ops/check.js';
 import { Tensor } from './tensor.js';
 
 /** Numbers in any nesting: a scalar, a list, a list of lists. */
@@ -25,12 +27,14 @@ export function tensor(values: Nested | TypedData, shape?: Shape, options: Creat
   const isArray = ArrayBuffer.isView(values);
   const dtype = options.dtype ?? (isArray ? hostType(values, backend) : backend.float);
   const nested = isArray ? [values.length] : shapeOf(values);
-  const flat = isArray && dtypeOf(values) === dtype ? values : convert(isArray ? Array.from(values) : flatten(values), dtype);
-  const target = shape ?? nested;
-  if (numel(target) !== flat.length) throw new ShapeError('tensor', `${flat.length} values do not fill this shape`, [target]);
+  const flat =
+    isArray && dtypeOf(values) === dtype ? values : convert(isArray ? Array.from(values) : flatten(values), dtype);
+  const target = checkSizes('tensor', shape ?? nested);
+  if (numel(target) !== flat.length)
+    throw new ShapeError('tensor', `${flat.length} values do not fill this shape`, [target]);
+  if (options.requiresGrad && dtype === 'i32') throw new DtypeError('tensor: integers have no gradient; use f32');
   const result = new Tensor(backend, backend.upload(flat), target, options.requiresGrad ?? false);
   if (flat instanceof Int32Array) result.bounds = boundsOf(flat);
-  if (result.requiresGrad && dtype === 'i32') throw new DtypeError('tensor: integers have no gradient; use f32');
   return result;
 }
 
@@ -41,7 +45,8 @@ function shapeOf(values: Nested): number[] {
   if (typeof values === 'number') return [];
   const inner = values.length === 0 ? [] : shapeOf(values[0] as Nested);
   for (const row of values) {
-    if (String(shapeOf(row)) !== String(inner)) throw new ShapeError('tensor', 'rows of a nested list must have one length');
+    if (String(shapeOf(row)) !== String(inner))
+      throw new ShapeError('tensor', 'rows of a nested list must have one length');
   }
   return [values.length, ...inner];
 }
@@ -55,23 +60,13 @@ function convert(values: ArrayLike<number>, dtype: DType): TypedData {
   return data;
 }
 
-function boundsOf(ids: Int32Array): [number, number] {
-  let min = ids.length === 0 ? 0 : Number.POSITIVE_INFINITY;
-  let max = ids.length === 0 ? 0 : Number.NEGATIVE_INFINITY;
-  for (const id of ids) {
-    if (id < min) min = id;
-    if (id > max) max = id;
-  }
-  return [min, max];
-}
-
 /** A tensor whose elements all equal `value`. */
 export function full(shape: Shape, value: number, options: CreateOptions = {}): Tensor {
   const backend = options.backend ?? defaultBackend();
-  const buf = backend.alloc(numel(shape), options.dtype ?? backend.float);
+  const buf = backend.alloc(numel(checkSizes('full', shape)), options.dtype ?? backend.float);
   backend.kernels.fill(buf, value);
   const result = new Tensor(backend, buf, shape, options.requiresGrad ?? false);
-  if (buf.dtype === 'i32') result.bounds = [value, value];
+  if (buf.dtype === 'i32') result.bounds = { min: value, max: value, next: value };
   return result;
 }
 
@@ -80,7 +75,14 @@ export const ones = (shape: Shape, options: CreateOptions = {}): Tensor => full(
 
 /** 0, 1, ... length - 1. */
 export const arange = (length: number, options: CreateOptions = {}): Tensor =>
-  tensor(convert(Array.from({ length }, (_, i) => i), options.dtype ?? (options.backend ?? defaultBackend()).float), [length], options);
+  tensor(
+    convert(
+      Array.from({ length }, (_, i) => i),
+      options.dtype ?? (options.backend ?? defaultBackend()).float,
+    ),
+    [length],
+    options,
+  );
 
 /** Elements drawn by `draw`, in row-major order, in double precision before rounding. */
 export function fromDraws(shape: Shape, draw: () => number, dtype?: FloatDType, options: CreateOptions = {}): Tensor {

@@ -11,7 +11,10 @@ export async function format(value: Tensor): Promise<string> {
     const size = value.shape[axis] as number;
     const inner = step / size;
     const part = (i: number): string => level(axis + 1, offset + i * inner, inner);
-    const shown = size <= 2 * EDGE ? range(0, size).map(part) : [...range(0, EDGE).map(part), '...', ...range(size - EDGE, size).map(part)];
+    const shown =
+      size <= 2 * EDGE
+        ? range(0, size).map(part)
+        : [...range(0, EDGE).map(part), '...', ...range(size - EDGE, size).map(part)];
     const newline = axis === value.rank - 1 ? ', ' : `,\n${' '.repeat(axis + 1)}`;
     return `[${shown.join(newline)}]`;
   };

@@ -1,8 +1,8 @@
 import { apply } from '../autograd/apply.js';
-import { Value } from '../autograd/value.js';
+import { boundsOf, Value } from '../autograd/value.js';
 import type { Buf } from '../backend/backend.js';
 import type { TypedData } from '../core/dtype.js';
-import { ShapeError } from '../core/errors.js';
+import { DtypeError, ShapeError } from '../core/errors.js';
 import type { RandomKey } from '../core/random.js';
 import { broadcastShapes, normalizeAxis, numel, rowsOf, type Shape, sameShape } from '../core/shape.js';
 import { argmax } from '../ops/argmax.js';
@@ -59,10 +59,15 @@ export class Tensor extends Value {
     return (await this.data())[0] as number;
   }
 
-  /** Replaces the values in place. @throws {ShapeError} for another number of them */
+  /** Replaces the values in place. @throws {ShapeError} another number of them; {DtypeError} floats for integers */
   assign(data: TypedData): this {
-    if (data.length !== this.size) throw new ShapeError('assign', `${data.length} values do not fill this tensor`, [this.shape]);
+    if (data.length !== this.size)
+      throw new ShapeError('assign', `${data.length} values do not fill this tensor`, [this.shape]);
+    if (data instanceof Int32Array !== (this.dtype === 'i32'))
+      throw new DtypeError(`assign: this tensor holds ${this.dtype}`);
     this.backend.write(this.buf, data);
+    if (data instanceof Int32Array) this.bounds = boundsOf(data);
+    this.version++;
     return this;
   }
 
@@ -157,7 +162,10 @@ export class Tensor extends Value {
 
   /** Matrix product over the last two axes; leading axes broadcast. */
   matmul(b: Tensor, options: { transposeA?: boolean; transposeB?: boolean } = {}): Tensor {
-    return apply(matmul, [this, b], { transposeA: options.transposeA ?? false, transposeB: options.transposeB ?? false });
+    return apply(matmul, [this, b], {
+      transposeA: options.transposeA ?? false,
+      transposeB: options.transposeB ?? false,
+    });
   }
   /** x W^T + b. @param weight [out, in] @param bias [out] @returns [..., out] */
   linear(weight: Tensor, bias: Tensor): Tensor {
@@ -179,7 +187,8 @@ export class Tensor extends Value {
   /** i32 index of the largest value along the last axis. */
   argmax(): Tensor {
     const result = apply(argmax, [this as Tensor], {});
-    result.bounds = [0, rowsOf(this.shape)[1] - 1];
+    const last = rowsOf(this.shape)[1] - 1;
+    result.bounds = { min: 0, max: last, next: last };
     return result;
   }
   /** Along the last axis. */
@@ -206,8 +215,11 @@ export class Tensor extends Value {
   crossEntropy(labels: Tensor | Int32Array, options: { ignoreIndex?: number; scale?: number | null } = {}): Tensor {
     const ignoreIndex = options.ignoreIndex ?? -100;
     const ids = labels instanceof Int32Array ? this.ids(labels) : labels;
-    ids.mustLieIn('crossEntropy', Math.min(0, ignoreIndex), (this.shape[1] ?? 0) - 1);
-    return apply(crossEntropy, [this, ids], { ignoreIndex, scale: options.scale === undefined ? 1 / Math.max(1, ids.size) : options.scale });
+    ids.mustLieIn('crossEntropy', 0, (this.shape[1] ?? 0) - 1, ignoreIndex);
+    return apply(crossEntropy, [this, ids], {
+      ignoreIndex,
+      scale: options.scale === undefined ? 1 / Math.max(1, ids.size) : options.scale,
+    });
   }
   dropout(rate: number, key: RandomKey): Tensor {
     return apply(dropout, [this], { rate, key });
@@ -253,14 +265,17 @@ export class Tensor extends Value {
 
   private ids(data: Int32Array): Tensor {
     const result = new Tensor(this.backend, this.backend.upload(data), [data.length]);
-    result.bounds = data.length === 0 ? null : [data.reduce((a, b) => Math.min(a, b)), data.reduce((a, b) => Math.max(a, b))];
+    result.bounds = boundsOf(data);
     return result;
   }
 
-  /** Ids are checked here, on the host, so that kernels can trust them. */
-  private mustLieIn(op: string, low: number, high: number): void {
+  /** Ids are checked here, on the host, so that kernels can trust them. @param spared a value below `low` that may occur */
+  private mustLieIn(op: string, low: number, high: number, spared?: number): void {
     if (this.size === 0 || this.bounds === null) return;
-    const [min, max] = this.bounds;
-    if (min < low || max > high) throw new ShapeError(op, `ids must lie in ${low} .. ${high}; these reach from ${min} to ${max}`);
+    const { min, max, next } = this.bounds;
+    const least = min === spared ? next : min;
+    if ((least < low && least !== spared) || max > high) {
+      throw new ShapeError(op, `ids must lie in ${low} .. ${high}; these reach from ${least} to ${max}`);
+    }
   }
 }
