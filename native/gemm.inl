@@ -37,6 +37,8 @@ static void pack_rows(const Operand& o, int64_t first, int64_t last, int64_t p, 
                       int64_t stride) {
   for (int64_t q = 0; q < depth; ++q) {
     const float* row = o.x + (p + q) * o.stride;
+    for (int64_t i = first * o.width; i < least(last * o.width, o.size); i += 16)
+      __builtin_prefetch(row + 8 * o.stride + i);
     for (int64_t strip = first; strip < last; ++strip) {
       const int64_t width = least(o.width, o.size - strip * o.width), step = o.step ? o.step : width;
       for (int64_t i = 0; i < width; i += VL) {
