@@ -27,8 +27,7 @@ export function tensor(values: Nested | TypedData, shape?: Shape, options: Creat
   const isArray = ArrayBuffer.isView(values);
   const dtype = options.dtype ?? (isArray ? hostType(values, backend) : backend.float);
   const nested = isArray ? [values.length] : shapeOf(values);
-  const flat =
-    isArray && dtypeOf(values) === dtype ? values : convert(isArray ? Array.from(values) : flatten(values), dtype);
+  const flat = isArray && dtypeOf(values) === dtype ? values : convert(isArray ? values : flatten(values), dtype);
   const target = checkSizes('tensor', shape ?? nested);
   if (numel(target) !== flat.length)
     throw new ShapeError('tensor', `${flat.length} values do not fill this shape`, [target]);
