@@ -1,6 +1,7 @@
+import { statfs } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { DataError, OutputError } from '../core/errors.js';
-import { type Disk, disk, toChunks, writeSynced } from './files.js';
+import { DataError, IoError, OutputError } from '../core/errors.js';
+import { type Disk, disk, writeSynced } from './files.js';
 import type { JsonObject } from './json.js';
 import { SHARDS, SHARDS_FORMAT, type ShardEntry, type ShardsInfo } from './shards.js';
 import { encodeShard, idBytesFor } from './shards-format.js';
@@ -171,9 +172,9 @@ export class ShardsWriter {
       shards: this.#entries,
     };
     const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
-    await this.#write(SHARDS.vocab, toChunks(vocab.text));
-    await this.#write(SHARDS.tokenizer, toChunks(json(tokenizerConfig)));
-    await this.#write(SHARDS.manifest, toChunks(json({ format: SHARDS_FORMAT, ...info })));
+    await this.#write(SHARDS.vocab, [Buffer.from(vocab.text)]);
+    await this.#write(SHARDS.tokenizer, [Buffer.from(json(tokenizerConfig))]);
+    await this.#write(SHARDS.manifest, [Buffer.from(json({ format: SHARDS_FORMAT, ...info }))]);
     try {
       await this.#publish();
     } catch (error) {
@@ -199,11 +200,12 @@ export class ShardsWriter {
     this.#draft = new Draft(this.#idBytes);
   }
 
-  async #write(name: string, chunks: Iterable<Uint8Array>): Promise<void> {
+  async #write(name: string, chunks: readonly Uint8Array[]): Promise<void> {
     try {
       await writeSynced(join(this.temporary, name), chunks, this.options.on);
     } catch (error) {
-      throw systemError(error, join(this.folder, name), 'write');
+      const known = systemError(error, join(this.folder, name), 'write');
+      throw errnoOf(error) === 'ENOSPC' ? await withSpace(known, this.temporary, chunks) : known;
     }
   }
 
@@ -230,6 +232,14 @@ export class ShardsWriter {
     await on.syncFolder(dirname(target));
     await on.remove(aside).catch(() => undefined); // the next start removes it
   }
+}
+
+/** A full disk, with the bytes that were wanted and those that are free. */
+async function withSpace(error: unknown, folder: string, chunks: readonly Uint8Array[]): Promise<unknown> {
+  const { bavail, bsize } = await statfs(folder);
+  const wanted = chunks.reduce((sum, { length }) => sum + length, 0);
+  const { message, code = '', fix = '', cause } = error as IoError;
+  return new IoError(message, { code, fix, cause, where: `${wanted} bytes are wanted, ${bavail * bsize} are free` });
 }
 
 /** @throws {OutputError} something is there that must not be replaced */
