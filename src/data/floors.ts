@@ -9,6 +9,8 @@ export interface FloorText {
 
 /** More tokens do not make the lines any sharper: their error is below 0.01 nats. */
 const MOST_MEASURED = 200_000;
+/** Neighbours are counted in a sample of runs above this many tokens: 100 million would take a start of a run seconds. */
+const MOST_COUNTED = 20e6;
 /** Weights of the unigram in the bigram that are tried. */
 const WEIGHTS = Array.from({ length: 14 }, (_, i) => 2 ** i);
 
@@ -55,9 +57,9 @@ class PairCounts {
  *
  * - uniform: ln V.
  * - unigram: p(w) = (c(w) + 1) / (N + V), counts of the counted text plus one (Laplace), so that unseen words are finite.
- * - bigram: p(w | v) = (c(v, w) + k p(w)) / (c(v) + k), the unigram mixed in with weight k (MacKay and Peto 1995, "A
- *   hierarchical Dirichlet language model"), k the best power of two for the measured text. It sees the left neighbour
- *   only, never the right, and starts every run anew.
+ * - bigram: p(w | v) = (c(v, w) + k p(w)) / (c(v) + k), c(v) the words that follow v, the unigram mixed in with weight k
+ *   (MacKay and Peto 1995, "A hierarchical Dirichlet language model"), k the best power of two for the measured text. It
+ *   sees the left neighbour only, never the right, and starts every run anew.
  * - mostFrequentShare: share in the measured text of the token that is most frequent in the counted one.
  */
 export function measureFloors(text: FloorText, vocabSize: number) {
@@ -82,7 +84,7 @@ export function measureFloors(text: FloorText, vocabSize: number) {
   return {
     uniform: Math.log(vocabSize),
     unigram: nats / tokens,
-    bigram: bigramNats({ ids, counted, measured }, counts, unigram) / tokens,
+    bigram: bigramNats({ ids, counted, measured }, vocabSize, unigram) / tokens,
     mostFrequentShare: hits / tokens,
   };
 }
@@ -98,20 +100,28 @@ function shorten(runs: FloorText['measured']): FloorText['measured'] {
 }
 
 /** Sum over the measured text of -ln p(token | the one before), at the best weight of the unigram. */
-function bigramNats(text: FloorText, counts: Float64Array, unigram: (id: number) => number): number {
-  const { ids, counted, measured } = text;
-  const start = counts.length; // what stands before the first token of a run
-  const pairs = new PairCounts(MOST_MEASURED, counts.length + 1);
+function bigramNats({ ids, counted, measured }: FloorText, vocabSize: number, unigram: (id: number) => number): number {
+  const start = vocabSize; // what stands before the first token of a run
+  const befores = new Float64Array(vocabSize + 1);
+  const pairs = new PairCounts(MOST_MEASURED, vocabSize + 1);
   eachPair(ids, measured, start, (before, token) => pairs.ask(before, token));
-  eachPair(ids, counted, start, (before, token) => pairs.count(before, token));
+  eachPair(ids, sample(counted), start, (before, token) => {
+    befores[before]++;
+    pairs.count(before, token);
+  });
   const nats = new Float64Array(WEIGHTS.length);
   eachPair(ids, measured, start, (before, token) => {
     const both = pairs.of(before, token);
-    const alone = before === start ? counted.length : counts[before];
     const p = unigram(token);
-    for (let k = 0; k < nats.length; k++) nats[k] -= Math.log((both + WEIGHTS[k] * p) / (alone + WEIGHTS[k]));
+    for (let k = 0; k < nats.length; k++) nats[k] -= Math.log((both + WEIGHTS[k] * p) / (befores[before] + WEIGHTS[k]));
   });
   return nats.reduce((least, n) => Math.min(least, n), Number.POSITIVE_INFINITY);
+}
+
+/** Every so many runs one, so that some MOST_COUNTED tokens are left. */
+function sample(runs: FloorText['counted']): FloorText['counted'] {
+  const every = Math.ceil(runs.reduce((sum, [from, end]) => sum + end - from, 0) / MOST_COUNTED);
+  return every <= 1 ? runs : runs.filter((_, i) => i % every === 0);
 }
 
 function eachPair(

@@ -17,7 +17,7 @@ describe('floors', () => {
     expect(floors.uniform).toBeCloseTo(Math.log(10), 12);
     expect(floors.unigram).toBeCloseTo(mean([6, 5, 6, 8, 5].map(unigram)), 12);
     expect(floors.mostFrequentShare).toBeCloseTo(2 / 5, 12); // token 5
-    // Pairs of the counted runs: start-5 twice, 5-6 three times, 6-5 twice, 6-7 once.
+    // Pairs of the counted runs: start-5 twice, 5-6 three times, 6-5 twice, 6-7 once: 2, 3 and 3 of start, 5 and 6.
     const pairs = new Map([
       ['10,6', 0],
       ['6,5', 2],
@@ -28,7 +28,7 @@ describe('floors', () => {
     const before = new Map([
       [10, 2],
       [6, 3],
-      [5, 4],
+      [5, 3],
       [8, 0],
     ]);
     const smoothed = (k: number): number =>
