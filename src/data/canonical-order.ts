@@ -1,6 +1,6 @@
 import type { Dialect } from './unicode.js';
 
-/** Ranges [first, last] and their canonical combining class, in Unicode 12, which Hugging Face's tokenizer follows here. */
+/** Ranges [first, last] and their canonical combining class: what both dialects know and is no non-spacing mark. */
 const CLASSES: readonly (readonly [first: number, last: number, combiningClass: number])[] = [
   [0x1b44, 0x1b44, 9],
   [0x1baa, 0x1baa, 9],
@@ -16,8 +16,23 @@ const CLASSES: readonly (readonly [first: number, last: number, combiningClass: 
   [0x1d16d, 0x1d16d, 226],
   [0x1d16e, 0x1d172, 216],
 ];
-/** More of them in Unicode 14, which Python 3.11 has. */
-const LATER_CLASSES: typeof CLASSES = [
+/** Non-spacing marks that Hugging Face's list of marks, of Unicode 8, lacks: they stay, and its NFD, of Unicode 9, sorts them. */
+const KEPT_BY_HF: typeof CLASSES = [
+  [0x8d4, 0x8e1, 230],
+  [0x1dfb, 0x1dfb, 230],
+  [0x11442, 0x11442, 9],
+  [0x11446, 0x11446, 7],
+  [0x11c3f, 0x11c3f, 9],
+  [0x1e000, 0x1e006, 230],
+  [0x1e008, 0x1e018, 230],
+  [0x1e01b, 0x1e021, 230],
+  [0x1e023, 0x1e024, 230],
+  [0x1e026, 0x1e02a, 230],
+  [0x1e944, 0x1e949, 230],
+  [0x1e94a, 0x1e94a, 7],
+];
+/** More in Unicode 14, which Python 3.11 has. */
+const KNOWN_TO_PYTHON: typeof CLASSES = [
   [0x1715, 0x1715, 9],
   [0x1734, 0x1734, 9],
   [0x1193d, 0x1193d, 9],
@@ -30,10 +45,10 @@ const expand = (ranges: typeof CLASSES): ReadonlyMap<number, number> =>
       Array.from({ length: last - first + 1 }, (_, i): [number, number] => [first + i, combiningClass]),
     ),
   );
-/** Combining classes of the characters that have one without being non-spacing marks. */
+/** Combining classes of the characters that have one and stay when accents are removed. */
 const classes: Readonly<Record<Dialect, ReadonlyMap<number, number>>> = {
-  hf: expand(CLASSES),
-  google: expand([...CLASSES, ...LATER_CLASSES]),
+  hf: expand([...CLASSES, ...KEPT_BY_HF]),
+  google: expand([...CLASSES, ...KNOWN_TO_PYTHON]),
 };
 /** Whether a non-spacing mark is a starter (class 0), as seen below. */
 const starters = new Map<number, boolean>();

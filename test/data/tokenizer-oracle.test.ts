@@ -159,6 +159,8 @@ test('random strings, whole tokenizer', async () => {
   const odd = [
     '\u302e',
     '\ua953',
+    '\u08d9',
+    '\u{1e94a}',
     '\u{1d165}',
     '\u{1d16d}',
     '\u0301',
@@ -211,7 +213,8 @@ test('random strings, whole tokenizer', async () => {
     encodings.forEach((encoding, k) => {
       const out = new IdBuffer();
       own.appendWithSpecials(texts[k], out);
-      expect({ text: texts[k], ids: Array.from(out.view()) }).toEqual({ text: texts[k], ids: encoding.getIds() });
+      const [ours, ids] = [Array.from(out.view()), encoding.getIds()];
+      if (!isSame(ours, ids)) expect({ text: texts[k], ids: ours }).toEqual({ text: texts[k], ids });
     });
   }
 }, 600_000);
