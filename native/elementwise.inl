@@ -19,7 +19,7 @@
   ROW(GeluTanh, x* vsigmoid(gelu_tanh_argument(x)), gelu_tanh_slope(x))         \
   ROW(AddScalar, x + c, splat(1.f))                                             \
   ROW(MulScalar, x* c, splat(c))                                                \
-  ROW(PowScalar, vpow(x, c), c* vpow(x, c - 1.f))
+  ROW(PowScalar, vpow(x, c), (c == 0.f ? Vec{} : c * vpow(x, c - 1.f)))
 
 static inline Vec gelu(Vec x) {
   Vec density;

@@ -4,6 +4,8 @@ import { scope } from '../../src/autograd/scope.js';
 import { backward } from '../../src/autograd/tape.js';
 import { createJsBackend } from '../../src/backend/js/index.js';
 import { BackendError, DtypeError, ShapeError, UsageError } from '../../src/core/errors.js';
+import { add, mulScalar } from '../../src/ops/elementwise.js';
+import type { Op } from '../../src/ops/op.js';
 import { where } from '../../src/ops/where.js';
 import { tensor as create } from '../../src/tensor/create.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
@@ -50,6 +52,24 @@ describe('values used more than once', () => {
     a.grad?.assign(Float64Array.of(7, 7));
     expect(await gradOf(b)).toEqual([1, 1]);
   });
+});
+
+test('one gradient given to two inputs is not one memory', async () => {
+  const { tensor } = playground();
+  const both: Op = {
+    ...add,
+    backward: ({ dOut, run }) => {
+      const one = run(mulScalar, [dOut], { c: 1 });
+      return [one, one];
+    },
+  };
+  const [a, b] = [tensor([1, 1]), tensor([2, 2])];
+  backward(apply(both, [a, b], {}).sum());
+  backward(a.mul(5).sum()); // adds to the gradient of a in place
+  expect([await gradOf(a), await gradOf(b)]).toEqual([
+    [6, 6],
+    [1, 1],
+  ]);
 });
 
 describe('depth', () => {
