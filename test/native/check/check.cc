@@ -105,6 +105,7 @@ static void check_table(const KernelTable& table) {
   check_rows(table);
   check_others(table);
   check_attention(table);
+  check_matmul(table);
   printf("%s: %s\n", table.isa, failures > before ? "WRONG" : "all kernels exact enough, same bits on 1 and 2 threads");
 }
 

@@ -38,3 +38,4 @@ void check_functions(const std::vector<const KernelTable*>& tables, uint32_t str
 void check_rows(const KernelTable& table);
 void check_others(const KernelTable& table);
 void check_attention(const KernelTable& table);
+void check_matmul(const KernelTable& table);

@@ -1,0 +1,121 @@
+// The packed product against loops: shapes around the tile's and the block's edges, every layout, batches.
+#include "check.h"
+
+#include <cmath>
+
+namespace {
+
+struct Sizes {
+  int64_t m, n, k;
+};
+// Tiles are at most 14 x 32, blocks of k 512 long; 2 m < n changes what is shared.
+const Sizes kSizes[] = {{1, 1, 1},    {1, 7, 3},    {5, 6, 0},      {14, 32, 512}, {15, 33, 513},
+                        {13, 31, 17}, {200, 1, 33}, {64, 512, 100}, {100, 65, 9},  {29, 130, 1100},
+                        {1, 96, 600}, {0, 3, 4},    {3, 0, 4}};
+
+// More threads than either side has strips, in name: the square of threads is cut as on a big machine.
+Run many() {
+  Run run = kSerial;
+  run.threads = 17;
+  return run;
+}
+
+MatmulCall call_of(const Sizes& s, const Floats& a, const Floats& b, const float* bias, int layout, int64_t batch,
+                   int repeat) {
+  const int64_t stride_a = repeat == 1 ? 0 : s.m * s.k, stride_b = repeat == 2 ? 0 : s.k * s.n;
+  return {a.data(), b.data(), nullptr, bias, s.m, s.n, s.k, layout & 1, layout >> 1, batch, stride_a, stride_b};
+}
+
+double element(const MatmulCall& c, int64_t q, int64_t i, int64_t j, double* size) {
+  const float *a = c.a + q * c.stride_a, *b = c.b + q * c.stride_b;
+  double sum = c.bias ? c.bias[j] : 0;
+  *size = fabs(sum);
+  for (int64_t p = 0; p < c.k; ++p) {
+    const double x =
+        (double)a[c.transpose_a ? p * c.m + i : i * c.k + p] * b[c.transpose_b ? j * c.k + p : p * c.n + j];
+    sum += x, *size += fabs(x);
+  }
+  return sum;
+}
+
+std::string name_of(const MatmulCall& c) {
+  char text[96];
+  snprintf(text, sizeof text, "matmul %ld x %ld x %ld %c%c batch %ld", (long)c.m, (long)c.n, (long)c.k,
+           c.transpose_a ? 't' : 'n', c.transpose_b ? 't' : 'n', (long)c.batch);
+  return text;
+}
+
+Floats turned(const float* x, int64_t rows, int64_t cols) {
+  Floats y(rows * cols);
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < cols; ++j) y[j * rows + i] = x[i * cols + j];
+  return y;
+}
+
+// A row alone, and the same matrices laid out the other way: the same bits.
+void check_places(const KernelTable& table, const MatmulCall& c, const Floats& y) {
+  const int64_t i = c.m / 2;
+  Floats row(c.n), all(c.m * c.n);
+  MatmulCall alone = c;
+  alone.a += i * c.k, alone.m = 1, alone.y = row.data();
+  table.matmul(&kSerial, &alone);
+  same_bits(table, name_of(c) + ", a row alone", row.data(), y.data() + i * c.n, c.n);
+  const Floats a = turned(c.a, c.m, c.k), b = c.transpose_b ? turned(c.b, c.n, c.k) : turned(c.b, c.k, c.n);
+  MatmulCall other = c;
+  other.a = a.data(), other.b = b.data(), other.y = all.data(), other.transpose_a = 1,
+  other.transpose_b = !c.transpose_b;
+  table.matmul(&kSerial, &other);
+  same_bits(table, name_of(c) + ", laid out the other way", all.data(), y.data(), c.m * c.n);
+}
+
+// NaN and infinity of one row stay in it, and reach all of it.
+void check_numbers(const KernelTable& table) {
+  const Sizes s = {17, 37, 5};
+  Floats a = numbers(s.m * s.k, 1, 2, 1), b = numbers(s.k * s.n, 1, 2, 2), y(s.m * s.n);
+  a[3 * s.k] = NAN, a[8 * s.k + 4] = INFINITY;
+  MatmulCall c = call_of(s, a, b, nullptr, 0, 1, 0);
+  c.y = y.data();
+  table.matmul(&kSerial, &c);
+  for (int64_t i = 0; i < s.m * s.n; ++i) {
+    const bool right = i / s.n == 3 ? std::isnan(y[i]) : i / s.n == 8 ? y[i] == INFINITY : std::isfinite(y[i]);
+    if (!right) return fail(table, "matmul: NaN or infinity in a row");
+  }
+}
+
+void check_call(const KernelTable& table, MatmulCall c) {
+  const Run run = many();
+  Doubles exact(c.batch * c.m * c.n);
+  double largest = 0;
+  for (int64_t i = 0; i < (int64_t)exact.size(); ++i) {
+    double size;
+    exact[i] = element(c, i / (c.m * c.n), i / c.n % c.m, i % c.n, &size);
+    largest = std::max(largest, size);
+  }
+  // |fl(x . y) - x . y| <= k u |x| . |y| (Higham 2002, sec. 3.1), one more for the bias.
+  const double bound = (double)(c.k + 1) * ldexp(1, -24) * largest;
+  const auto kernel = [&](const Run* r, float* y) {
+    c.y = y;
+    table.matmul(r, &c);
+  };
+  const Floats y = check(table, name_of(c), exact, bound, kernel);
+  Floats again(y.size(), 77.f);
+  kernel(&run, again.data());
+  same_bits(table, name_of(c) + " on many threads", y.data(), again.data(), (int64_t)y.size());
+  if (!c.transpose_a && c.batch == 1 && c.m > 0) check_places(table, c, y);
+}
+
+}  // namespace
+
+void check_matmul(const KernelTable& table) {
+  check_numbers(table);
+  for (const Sizes& s : kSizes) {
+    const Floats bias = numbers(s.n, -1, 1, 3);
+    for (int layout = 0; layout < 4; ++layout) {
+      for (int repeat = 0; repeat < 3; ++repeat) {
+        const int64_t batch = repeat == 0 ? 1 : 8 * repeat - 5;  // 3: one after the other; 11: a thread each
+        const Floats a = numbers(batch * s.m * s.k, -1, 1, 1), b = numbers(batch * s.k * s.n, -1, 1, 2);
+        check_call(table, call_of(s, a, b, (layout + repeat) % 2 ? bias.data() : nullptr, layout, batch, repeat));
+      }
+    }
+  }
+}
