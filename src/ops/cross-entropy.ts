@@ -92,15 +92,13 @@ export const crossEntropy: Op<CrossEntropyAttrs> = {
     const lossesInto = (losses: Arg['buf']): void =>
       kernels.crossEntropy(logits.buf, labels.buf, losses, lse.buf, rows, cols, ignoreIndex);
     if (scale === null) return lossesInto(y.buf);
-    withScratch(backend, rows + 1, y.dtype, (scratch) => {
-      const losses = backend.view(scratch, 0, rows);
-      const total = backend.view(scratch, rows, 1);
-      lossesInto(losses);
-      kernels.reduce('sum', losses, total, 1, rows, 1);
-      kernels.unary(mulScalar.fn, total, y.buf, scale);
-      backend.free(losses);
-      backend.free(total);
-    });
+    withScratch(backend, rows, y.dtype, (losses) =>
+      withScratch(backend, 1, y.dtype, (total) => {
+        lossesInto(losses);
+        kernels.reduce('sum', losses, total, 1, rows, 1);
+        kernels.unary(mulScalar.fn, total, y.buf, scale);
+      }),
+    );
   },
   backward: ({ inputs: [logits, labels], aux: [lse], dOut, attrs, run, runGrad }) => {
     const dLosses =
