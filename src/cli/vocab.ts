@@ -179,7 +179,7 @@ function report(result: TrainResult, corpus: Corpus, flags: Flags, seconds: numb
     ['vocabulary', `${vocab.size} entries, ${flags.cased ? 'cased' : 'uncased'}, SHA-256 ${vocab.hash.slice(0, 12)}`],
     ['on this text', `${(pieces / words).toFixed(2)} pieces a word, ${small(unknown / pieces)} of them [UNK]`],
     ['written', `${flags.output}, and ${CONFIG_NAME} beside it`],
-    ['took', `${seconds.toFixed(1)} s for ${bytesText(corpus.bytes)}`],
+    ['took', `${seconds.toFixed(1)} s for ${bytesText(corpus.bytes)} of files`],
   ];
   return rows.map(([name, what]) => `${pad(name, 14)}${what}\n`).join('');
 }

@@ -40,7 +40,7 @@ describe('a vocabulary', () => {
         'vocabulary    20 entries, uncased, SHA-256 HASH',
         'on this text  1.00 pieces a word, none of them [UNK]',
         'written       ./vocab.txt, and tokenizer_config.json beside it',
-        'took 0 s for 37 B',
+        'took 0 s for 37 B of files',
         '',
       ].join('\n'),
     );
