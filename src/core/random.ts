@@ -70,7 +70,7 @@ export interface RandomKey {
 
 /** The two key words of a seed. */
 export const seedWords = (seed: number): [low: number, high: number] => [
-  seed % 2 ** 32 >>> 0,
+  (seed % 2 ** 32) >>> 0,
   Math.floor(seed / 2 ** 32) >>> 0,
 ];
 
