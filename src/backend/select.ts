@@ -60,6 +60,7 @@ export function defaultChoice(): Choice {
 
 /** Makes `backend` (or the one of that name) the default from now on. */
 export function useBackend(backend: Backend | BackendName): Choice {
-  chosen = typeof backend === 'string' ? selectBackend(backend) : { backend, reason: `${backend.name}: set by the program` };
+  chosen =
+    typeof backend === 'string' ? selectBackend(backend) : { backend, reason: `${backend.name}: set by the program` };
   return chosen;
 }

@@ -29,7 +29,11 @@ export const inference = (hooks: ReadonlyMap<string, Hook> = new Map()): Pass =>
 });
 
 /** A pass of training step `step`. */
-export const trainingPass = (seed: number, step: number, first: { row: number; sequence: number } = { row: 0, sequence: 0 }): Pass => ({
+export const trainingPass = (
+  seed: number,
+  step: number,
+  first: { row: number; sequence: number } = { row: 0, sequence: 0 },
+): Pass => ({
   training: true,
   seed,
   step,
