@@ -44,7 +44,7 @@ export async function gradcheck<T extends Value>(
   for (const input of inputs) {
     if (input.dtype !== 'f64')
       throw new DtypeError(`gradcheck: needs f64 inputs; got ${input.dtype}`, {
-        fix: "use createJsBackend({ float: 'f64' })",
+        fix: "use createJsBackend('f64')",
       });
     input.requiresGrad = true;
     input.grad?.dispose();

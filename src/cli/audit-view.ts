@@ -1,4 +1,5 @@
 import type { EvalMetrics, FillSample, Floors, RunEnd, RunStart } from '../train/events.js';
+import { pairGuess } from '../train/guessing.js';
 import { printable } from './errors.js';
 import { type Point, plot } from './plot.js';
 import { around, bytes, count, pad, percent, share, table, time, unit, width } from './ui.js';
@@ -18,7 +19,12 @@ function stepLine(start: RunStart): string {
   const passes = (start.totalSteps * start.tokensPerStep) / start.data.tokens;
   const work = `${count(start.tokensPerStep)} tokens, ${unit(start.flopsPerStep, 'FLOP')}`;
   const all = `${count(start.totalSteps)} steps see the data ${passes < 10 ? passes.toFixed(1) : passes.toFixed(0)} times`;
-  return `${start.batch} sequences of at most ${start.maxSeq}: ${work}; ${all}`;
+  const { firstPart } = start;
+  const first =
+    firstPart === null
+      ? ''
+      : `; the first ${count(firstPart.steps)} with ${firstPart.batch} of ${firstPart.maxSeq}, masked words alone`;
+  return `${start.batch} sequences of at most ${start.maxSeq}: ${work}; ${all}${first}`;
 }
 
 function lossLine(start: RunStart): string {
@@ -103,14 +109,18 @@ export function beforeAndAfter(before: readonly FillSample[], after: readonly Fi
   return table(['', ...head], rows);
 }
 
-function evalLines(e: EvalMetrics, { floors, sentenceTask }: RunStart): string[] {
+function evalLines(e: EvalMetrics, { floors, sentenceTask, data }: RunStart): string[] {
   const under = floors.unigram - e.eval_masked_lm_loss;
   const against = `${nats(Math.abs(under))} ${under > 0 ? 'below' : 'above'} the unigram line ${nats(floors.unigram)}`;
   const words = `masked words: loss ${nats(e.eval_masked_lm_loss)}, ${against} (bigram ${nats(floors.bigram)})`;
   const hits = `accuracy ${share(e.eval_masked_lm_accuracy)}, the most frequent token alone ${share(floors.mostFrequentShare)}`;
   const pairs = `loss ${nats(e.eval_next_sentence_loss)}, accuracy ${share(e.eval_next_sentence_accuracy)}`;
+  const guess = pairGuess(data.label1Share);
   const name = sentenceTask.toUpperCase();
-  const second = sentenceTask === 'none' ? [] : [line('', `${name}: ${pairs} (guessing: ${nats(Math.LN2)}, .500)`)];
+  const second =
+    sentenceTask === 'none'
+      ? []
+      : [line('', `${name}: ${pairs} (guessing: ${nats(guess.loss)}, ${share(guess.accuracy)})`)];
   return [line('held out', `${words}; ${hits}`), ...second];
 }
 

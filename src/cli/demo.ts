@@ -26,7 +26,7 @@ interface Language {
 const LANGUAGES: Readonly<Record<'en' | 'zh', Language>> = {
   en: {
     name: 'English',
-    vocabSize: 4000,
+    vocabSize: 2000,
     samples: ['The president of the United [MASK].', '"I do not know," [MASK] Mary.', 'The secretary of the [MASK].'],
     contexts: [
       ['the united [MASK] of america.', 'she opened the [MASK] of the garden.'],
@@ -48,7 +48,7 @@ const LANGUAGES: Readonly<Record<'en' | 'zh', Language>> = {
   },
 };
 /** Steps where kernels are compiled, and where everything is JavaScript and some fifty times slower. */
-const STEPS = { native: 1800, js: 60 };
+const STEPS = { native: 2400, js: 60 };
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 interface Flags extends BackendFlags {
@@ -80,7 +80,18 @@ async function demo(flags: Flags): Promise<void> {
   say(`${name}: a BERT learns from ${corpus}. These are the commands you would type yourself.`);
   await call(vocabCommand(), ['vocab', corpus, '-o', vocab, '--size', `${vocabSize}`]);
   await call(prepareCommand(), ['prepare', corpus, '--vocab', vocab, '-o', shards]);
-  const shape = ['--max-seq', '64', '--batch', '32', '--steps', `${steps}`];
+  const shape = [
+    '--max-seq',
+    '64',
+    '--batch',
+    '32',
+    '--first-seq',
+    '16',
+    '--first-share',
+    '0.4',
+    '--steps',
+    `${steps}`,
+  ];
   const asked = ['--sample', ...samples];
   await call(pretrainCommand(), ['pretrain', shards, '--model', 'tiny', ...shape, '-o', run, ...asked]);
   if (process.exitCode === undefined) await compare(run, LANGUAGES[language]);

@@ -32,6 +32,8 @@ interface Flags extends BackendFlags {
   readonly batch: number;
   readonly accumulate: number;
   readonly maxSeq: number;
+  readonly firstSeq?: number;
+  readonly firstShare: number;
   readonly lr?: number;
   readonly warmup: number;
   readonly schedule: PretrainOptions['schedule'];
@@ -101,6 +103,8 @@ function addDataOptions(command: Command): void {
   command
     .optionsGroup('Data:')
     .option('--max-seq <n>', 'tokens of a sequence, special ones included', wholeNumber(8), 128)
+    .option('--first-seq <n>', 'shorter sequences in the first part of the run; no pairs there', wholeNumber(8))
+    .option('--first-share <share>', 'how much of the run that is', fraction, 0.9)
     .option('--no-nsp', 'no sentence task: sequences are filled with text')
     .option('--sop', 'sentence order (ALBERT) instead of next sentence')
     .addOption(
@@ -155,10 +159,11 @@ async function pretrain(command: Command, shards: string | undefined, flags: Fla
   if (flags.resume === undefined) requireNew(shards, flags);
   else refuseOthers(command);
   chooseBackend(flags);
-  const signals = listenToSignals();
+  const reporter = createReporter(flags.logEvery === undefined ? {} : { logEvery: flags.logEvery });
+  const signals = listenToSignals((text) => reporter.note(text));
   const around = {
-    reporter: createReporter(flags.logEvery === undefined ? {} : { logEvery: flags.logEvery }),
-    warn: (text: string) => void process.stderr.write(formatMessage('warning', 'RUN', text)),
+    reporter,
+    warn: (text: string) => reporter.note(formatMessage('warning', 'RUN', text)),
     stop: signals.stop,
     saveRequested: signals.saveRequested,
   };
@@ -230,7 +235,7 @@ function readConfig(path: string): object {
 
 function optionsFor(config: BertConfig, flags: Flags): PretrainOptions {
   const { steps, batch, accumulate, maxSeq, schedule, optimizer, weightDecay, clip, seed: number } = flags;
-  const { maxPredictions, staticMask } = flags;
+  const { maxPredictions, staticMask, firstSeq } = flags;
   return {
     data: {
       sentenceTask: flags.nsp ? (flags.sop ? 'sop' : 'nsp') : 'none',
@@ -242,6 +247,7 @@ function optionsFor(config: BertConfig, flags: Flags): PretrainOptions {
       heldOut: flags.heldOut,
     },
     ...{ steps, batch, accumulate, maxSeq, schedule, optimizer, weightDecay, clip, seed: number },
+    firstPart: firstSeq === undefined ? null : { maxSeq: firstSeq, steps: Math.round(flags.firstShare * steps) },
     lr: flags.lr ?? defaultRate(config),
     warmupSteps: warmupSteps(flags.warmup, steps),
     packing: flags.padding ? 'padded' : 'packed',

@@ -14,7 +14,7 @@ const MOST_POINTS = 600;
 const TALL = 24;
 const MASK = '[MASK]';
 
-const nats = (x: number): string => x.toFixed(3);
+const nats = (x: number): string => (Number.isNaN(x) ? '–' : x.toFixed(3));
 
 /** Running means over the last steps, about; the first values are not pulled towards 0, and NaN is passed over. */
 class Smoothed {
@@ -152,7 +152,9 @@ export class RunView {
 
   private pairs(value: (part: Part) => number): string {
     const task = this.start.sentenceTask;
-    return task === 'none' ? '' : `  ${task} ${nats(value('loss'))} acc ${share(value('accuracy'))}`;
+    return task === 'none' || Number.isNaN(value('loss'))
+      ? ''
+      : `  ${task} ${nats(value('loss'))} acc ${share(value('accuracy'))}`;
   }
 
   /** Seconds to the end, at the pace of the last steps, evaluations included. */

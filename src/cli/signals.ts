@@ -12,14 +12,14 @@ export interface Signals {
 const CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /** Hears SIGINT, SIGTERM and SIGUSR1; a second one of the first two ends the program at once. */
-export function listenToSignals(): Signals {
+export function listenToSignals(say: (text: string) => void): Signals {
   const controller = new AbortController();
   let code: number | null = null;
   let save = false;
   const stopBy = (signal: keyof typeof CODES) => (): void => {
     if (controller.signal.aborted) process.exit(CODES[signal]); // the last checkpoint is whole
     code = CODES[signal];
-    process.stderr.write(`${signal}: saving after this step; once more to leave at once\n`);
+    say(`${signal}: saving after this step; once more to leave at once`);
     controller.abort();
   };
   const heard = new Map<NodeJS.Signals, () => void>([

@@ -123,7 +123,7 @@ export function time(seconds: number): string {
 }
 
 /** A share as `.512`, 1 as `1.00`: three places that do not move. */
-export const share = (x: number): string => (Number.isNaN(x) ? ' NaN' : x >= 0.9995 ? '1.00' : x.toFixed(3).slice(1));
+export const share = (x: number): string => (Number.isNaN(x) ? '–' : x >= 0.9995 ? '1.00' : x.toFixed(3).slice(1));
 export const percent = (x: number): string => `${(100 * x).toFixed(x < 0.0995 ? 1 : 0)} %`;
 
 const BLOCKS = '▁▂▃▄▅▆▇█';

@@ -14,7 +14,7 @@ export class Initializer {
 
   /**
    * Normal with the given deviation, cut at two deviations and drawn again beyond (google-research/bert
-   * modeling.py:393, tf.truncated_normal_initializer; the deviation that remains is 0.88 of `deviation`).
+   * modeling.py:375, tf.truncated_normal_initializer; the deviation that remains is 0.88 of `deviation`).
    */
   truncatedNormal(shape: Shape, deviation: number): Tensor {
     const rng = new Rng(this.seed, STREAM.init, this.made++);

@@ -6,8 +6,9 @@ export interface StepMetrics {
   readonly loss: number;
   readonly masked_lm_loss: number;
   readonly masked_lm_accuracy: number;
-  readonly next_sentence_loss: number;
-  readonly next_sentence_accuracy: number;
+  /** Null while no sentence pairs are asked for. */
+  readonly next_sentence_loss: number | null;
+  readonly next_sentence_accuracy: number | null;
   readonly lr: number;
   /** Global norm before clipping. */
   readonly grad_norm: number;
@@ -65,6 +66,8 @@ export interface RunStart {
   readonly totalSteps: number;
   readonly batch: number;
   readonly maxSeq: number;
+  /** The run's first part on shorter sequences; null: none. */
+  readonly firstPart: { readonly steps: number; readonly batch: number; readonly maxSeq: number } | null;
   readonly vocabSize: number;
   readonly parts: readonly { readonly part: string; readonly parameters: number; readonly share: number }[];
   readonly parameters: number;

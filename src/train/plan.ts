@@ -26,6 +26,7 @@ const OPTIONS: { readonly [K in keyof PretrainOptions]: (value: unknown) => bool
   batch: isNumber,
   accumulate: isNumber,
   maxSeq: isNumber,
+  firstPart: (v) => v === null || typeof v === 'object',
   lr: isNumber,
   warmupSteps: isNumber,
   schedule: oneOf('linear', 'google', 'constant'),

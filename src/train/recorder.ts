@@ -22,15 +22,13 @@ export function fanOut(reporters: readonly Reporter[]): Reporter {
 }
 
 /** Measures of a step by TensorBoard's tags. */
-function scalarsOf(m: StepMetrics, sentences: boolean): Record<string, number> {
-  const pairs = {
-    'train/next_sentence_loss': m.next_sentence_loss,
-    'train/next_sentence_accuracy': m.next_sentence_accuracy,
-  };
+function scalarsOf(m: StepMetrics): Record<string, number> {
+  const { next_sentence_loss: loss, next_sentence_accuracy: accuracy } = m;
   return {
     'train/masked_lm_loss': m.masked_lm_loss,
     'train/masked_lm_accuracy': m.masked_lm_accuracy,
-    ...(sentences ? pairs : {}),
+    ...(loss === null ? {} : { 'train/next_sentence_loss': loss }),
+    ...(accuracy === null ? {} : { 'train/next_sentence_accuracy': accuracy }),
     'optimizer/lr': m.lr,
     'optimizer/grad_norm': m.grad_norm,
     'speed/tokens_per_second': m.tokens_per_second,
@@ -101,7 +99,7 @@ export class Recorder implements Reporter {
 
   step(metrics: StepMetrics): void {
     this.metrics.append(metrics);
-    this.events.scalars(metrics.step, scalarsOf(metrics, this.sentences));
+    this.events.scalars(metrics.step, scalarsOf(metrics));
   }
 
   evaluated(metrics: EvalMetrics, _floors: Floors): void {

@@ -16,8 +16,8 @@ import { decodeRows, lossPlaces, memoryByOwner } from './audit.js';
 import type { EvalMetrics, RunStart } from './events.js';
 import { flopsPerStep } from './flops.js';
 import { setWeights, weightsOf } from './model-folder.js';
-import { clipNorm, dataOptions, type PretrainOptions, scheduleOf } from './options.js';
-import { Trainer } from './trainer.js';
+import { clipNorm, dataOptions, firstDataOptions, type PretrainOptions, scheduleOf } from './options.js';
+import { Trainer, type TrainingData } from './trainer.js';
 
 /** What a run is made of, before anything of it exists. */
 export interface SessionPlan {
@@ -32,6 +32,8 @@ export interface SessionPlan {
 /** One sitting of a run: a model in training with its data, put together anew or from a checkpoint. */
 export class Session {
   readonly data: PretrainDataset;
+  /** What the first part of the run learns from, if it has one. */
+  private readonly first: PretrainDataset | null;
   readonly trainer: Trainer;
   /** Seconds that earlier sittings took. */
   readonly secondsBefore: number;
@@ -45,8 +47,10 @@ export class Session {
   ) {
     const { config, options, corpus, tokenizer } = plan;
     this.data = new PretrainDataset(corpus, dataOptions(options, tokenizer.vocab));
+    const firstOptions = firstDataOptions(options, tokenizer.vocab);
+    this.first = firstOptions === null ? null : new PretrainDataset(corpus, firstOptions);
     const model = new BertForPreTraining(config, { seed: options.seed });
-    this.trainer = new Trainer(model, this.data, {
+    this.trainer = new Trainer(model, inParts(this.first, options.firstPart?.steps ?? 0, this.data), {
       seed: options.seed,
       packing: options.packing,
       accumulate: options.accumulate,
@@ -98,6 +102,7 @@ export class Session {
       totalSteps: options.steps,
       batch: options.batch,
       maxSeq: options.maxSeq,
+      firstPart: options.firstPart && { ...options.firstPart, batch: this.first?.batchAt(0).batch ?? 0 },
       vocabSize: config.vocabSize,
       parts: summarize(model),
       parameters: model.parameterCount(),
@@ -121,6 +126,12 @@ export class Session {
     this.trainer.dispose();
   }
 }
+
+/** Batches of the first part, then of the rest; evaluations are those of the rest. */
+const inParts = (first: TrainingData | null, steps: number, rest: TrainingData): TrainingData => ({
+  batchAt: (step) => (first !== null && step < steps ? first : rest).batchAt(step),
+  evalBatches: () => rest.evalBatches(),
+});
 
 /** Without the counts of every token, which would fill a log. */
 function dataOf({ floors: _, unigramCounts: __, heldOutNote: ___, ...data }: DataCard): RunStart['data'] {

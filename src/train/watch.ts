@@ -1,4 +1,5 @@
 import type { EvalMetrics, FillSample, Remark, RunStart, StepMetrics } from './events.js';
+import { pairGuess } from './guessing.js';
 import { Remarks, short } from './remarks.js';
 import { type WatchSettings, watchData } from './watch-data.js';
 import { PlateauWatch, rateAdvice } from './watch-plateau.js';
@@ -84,15 +85,16 @@ export class TrainingDoctor {
     return this.remarks.take();
   }
 
-  private average(key: 'masked_lm_loss' | 'masked_lm_accuracy' | 'next_sentence_accuracy', last = WINDOW): number {
+  private average(key: 'masked_lm_loss' | 'masked_lm_accuracy', last = WINDOW): number {
     return mean(this.steps.slice(-last).map((m) => m[key]));
   }
 
   private lookAtPairs({ step }: StepMetrics): void {
     const { sentenceTask, totalSteps, data } = this.start;
-    if (sentenceTask === 'none') return;
-    const accuracy = this.average('next_sentence_accuracy');
-    const chance = Math.max(data.label1Share, 1 - data.label1Share);
+    const seen = this.steps.flatMap((m) => m.next_sentence_accuracy ?? []);
+    if (sentenceTask === 'none' || seen.length < WINDOW) return; // a first part of the run may have no pairs
+    const accuracy = mean(seen);
+    const chance = pairGuess(data.label1Share).accuracy;
     // Order takes longer to learn than topic (Lan et al. 2020, arXiv:1909.11942, table 5).
     const late = step > Math.max(2000, 0.5 * totalSteps) * (sentenceTask === 'sop' ? 2.5 : 1);
     const atChance = step >= EARLY && accuracy < chance + 0.04;

@@ -82,7 +82,7 @@ describe('after the last step', () => {
     expect(lines).toEqual([
       'done: step 1000 of 1000, 3.9M tokens, 06:00',
       '  held out    masked words: loss 5.02, 1.73 below the unigram line 6.75 (bigram 5.31); accuracy .100, the most frequent token alone .049',
-      '              NSP: loss 0.60, accuracy .700 (guessing: 0.69, .500)',
+      '              NSP: loss 0.60, accuracy .700 (guessing: 0.69, .503)',
       '  report      r.html',
       "  ask it      bertgrad fill-mask runs/first '我[MASK]'",
     ]);

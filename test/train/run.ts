@@ -8,6 +8,7 @@ export const START: RunStart = {
   totalSteps: 1000,
   batch: 32,
   maxSeq: 128,
+  firstPart: null,
   vocabSize: 4766,
   parts: [
     { part: 'word embeddings (tied to the decoder)', parameters: 610_048, share: 0.58 },

@@ -1,4 +1,5 @@
 import type { EvalMetrics, Remark, RunStart, StepMetrics } from '../events.js';
+import { pairGuess } from '../guessing.js';
 import { type Chart, type Curve, type Level, type Mark, type Size, svg } from './chart.js';
 import { type Both, both, clock, figure, type Html, percent, scaled, words } from './html.js';
 
@@ -56,6 +57,7 @@ function wordLoss(data: Curves): Chart {
 
 function sentenceCharts(data: Curves): Chart[] {
   const task = data.start.sentenceTask;
+  const guess = pairGuess(data.start.data.label1Share);
   if (task === 'none') return [];
   const name = task.toUpperCase();
   const zh = task === 'nsp' ? '下一句预测' : '句序预测';
@@ -63,14 +65,14 @@ function sentenceCharts(data: Curves): Chart[] {
     {
       title: both(`${name} accuracy`, `${zh}准确率`),
       curves: [trained(data, 'next_sentence_accuracy', TRAINING), ...heldOut(data, 'eval_next_sentence_accuracy')],
-      levels: [level('guessing', '随机猜', 0.5)],
+      levels: [level('guessing', '随机猜', guess.accuracy)],
       ...share,
       zero: false,
     },
     {
       title: both(`${name} loss, nats`, `${zh}损失（奈特）`),
       curves: [trained(data, 'next_sentence_loss', TRAINING), ...heldOut(data, 'eval_next_sentence_loss')],
-      levels: [level('guessing', '随机猜', Math.LN2)],
+      levels: [level('guessing', '随机猜', guess.loss)],
       ...nats,
     },
   ];

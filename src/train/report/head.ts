@@ -1,4 +1,5 @@
 import type { EvalMetrics, RunEnd, StepMetrics } from '../events.js';
+import { pairGuess } from '../guessing.js';
 import type { Curves } from './charts.js';
 import { totals } from './charts.js';
 import { type Both, both, esc, grouped, type Html, isNumber, percent, words } from './html.js';
@@ -28,7 +29,7 @@ function standingOf(metrics: readonly StepMetrics[], e: EvalMetrics | undefined)
     heldOut: false,
     loss: mean(last.map((m) => m.masked_lm_loss)),
     accuracy: mean(last.map((m) => m.masked_lm_accuracy)),
-    pairs: mean(last.map((m) => m.next_sentence_accuracy)),
+    pairs: mean(last.flatMap((m) => m.next_sentence_accuracy ?? [])),
   };
 }
 
@@ -95,7 +96,8 @@ function tiles(curves: Curves, now: Standing, pace: string): Html {
   ];
   if (sentenceTask !== 'none') {
     const name = both(`${task} right, ${where.en}`, `${task} 准确率（${where.zh}）`);
-    list.push(tile(name, percent(now.pairs), both('guessing: 50 %', '随机猜：50 %')));
+    const guess = percent(pairGuess(curves.start.data.label1Share).accuracy, 0);
+    list.push(tile(name, percent(now.pairs), both(`guessing: ${guess}`, `随机猜：${guess}`)));
   }
   return `<div class="tiles">${[...list, tile(both('tokens per second', '每秒词元'), pace, used)].join('')}</div>`;
 }
