@@ -27,7 +27,7 @@ const LANGUAGES: Readonly<Record<'en' | 'zh', Language>> = {
   en: {
     name: 'English',
     vocabSize: 2000,
-    samples: ['The president of the United [MASK].', '"I do not know," [MASK] Mary.', 'The secretary of the [MASK].'],
+    samples: ['The president of the United [MASK].', '"I do not know," [MASK] Mary.', '"What is it?" said [MASK].'],
     contexts: [
       ['the united [MASK] of america.', 'she opened the [MASK] of the garden.'],
       ['" i do not know, " said [MASK].', 'the government of the united [MASK].'],
@@ -38,9 +38,9 @@ const LANGUAGES: Readonly<Record<'en' | 'zh', Language>> = {
   zh: {
     name: 'Chinese',
     vocabSize: 4000,
-    samples: ['本条例自公布之日起施[MASK]。', '他是[MASK]国人。', '位于中[MASK]的城市。'],
+    samples: ['他出生于[MASK]国。', '第一[MASK] 为了保护公民的权利', '位于中[MASK]的城市。'],
     contexts: [
-      ['中华人民共和[MASK]', '公司的董事[MASK]'],
+      ['中华人民共和[MASK]。', '公司的董事[MASK]。'],
       ['他出生于[MASK]国。', '第一[MASK] 为了保护公民的权利'],
       ['位于美[MASK]的大学。', '本法自公布之[MASK]起施行。'],
       ['在中国大[MASK]的城市。', '他毕业于北京大[MASK]。'],
