@@ -152,7 +152,11 @@ function addRunOptions(command: Command): void {
     .option('--save-every <n>', 'steps (default: 10 times a run)', positiveInt)
     .option('--log-every <n>', 'steps between plain lines (default: 40 a run)', positiveInt)
     .option('--sample <text...>', 'texts with [MASK] to ask (default: held-out sentences)')
-    .option('--max-time <time>', 'save and stop after 30s, 10m, 2h ...', duration, Number.POSITIVE_INFINITY);
+    .addOption(
+      new Option('--max-time <time>', 'save and stop after 30s, 10m, 2h ...')
+        .argParser(duration)
+        .default(Number.POSITIVE_INFINITY, 'never'),
+    );
 }
 
 async function pretrain(command: Command, shards: string | undefined, flags: Flags): Promise<RunEnd> {

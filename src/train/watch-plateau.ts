@@ -25,7 +25,7 @@ export function rateAdvice({ hiddenSize, peakLr }: WatchSettings): string {
   const here = `--lr ${short(peakLr)}`;
   if (peakLr < 0.7 * good) return `${here} is low for width ${hiddenSize}: try --lr ${short(good)}`;
   if (peakLr > 3 * good) return `${here} is high for width ${hiddenSize}: try --lr ${short(good)}`;
-  return `${here} suits width ${hiddenSize}: train longer, with larger batches or on more text`;
+  return `${here} suits width ${hiddenSize}: begin on short sequences (--first-seq 16), train longer, or on more text`;
 }
 
 /**
