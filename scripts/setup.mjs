@@ -98,7 +98,7 @@ function buildTypeScript(force) {
 }
 
 const withoutNative = (reason) => {
-  say(`native: not built (${reason}); running on the plain JavaScript backend, about 50 times slower`);
+  say(`native: not built (${reason}); running on the plain JavaScript backend, more than 100 times slower`);
   return false;
 };
 

@@ -47,8 +47,11 @@ const LANGUAGES: Readonly<Record<'en' | 'zh', Language>> = {
     ],
   },
 };
-/** Steps where kernels are compiled, and where everything is JavaScript and some fifty times slower. */
-const STEPS = { native: 2400, js: 60 };
+/** How much there is time for: where kernels are compiled, and where everything is JavaScript. */
+const RUNS = {
+  native: { steps: 2400, options: ['--batch', '32'] },
+  js: { steps: 60, options: ['--batch', '4', '--eval-every', '30'] },
+};
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 interface Flags extends BackendFlags {
@@ -73,27 +76,17 @@ async function demo(flags: Flags): Promise<void> {
   const { vocabSize, samples, name } = LANGUAGES[language];
   chooseBackend(flags);
   const compiled = defaultChoice().backend.name !== 'js';
-  const steps = flags.steps ?? (compiled ? STEPS.native : STEPS.js);
+  const { steps, options } = compiled ? RUNS.native : RUNS.js;
   const home = flags.output ?? freeName(join('runs', `demo-${language}`));
   const corpus = relative('.', join(ROOT, 'examples', language, 'corpus.txt'));
   const [vocab, shards, run] = [join(home, 'vocab.txt'), join(home, 'shards'), join(home, 'run')];
+  if (!compiled) say('On plain JavaScript this shows the way, but is too slow to learn much; see the reason below.');
   say(`${name}: a BERT learns from ${corpus}. These are the commands you would type yourself.`);
   await call(vocabCommand(), ['vocab', corpus, '-o', vocab, '--size', `${vocabSize}`]);
   await call(prepareCommand(), ['prepare', corpus, '--vocab', vocab, '-o', shards]);
-  const shape = [
-    '--max-seq',
-    '64',
-    '--batch',
-    '32',
-    '--first-seq',
-    '16',
-    '--first-share',
-    '0.4',
-    '--steps',
-    `${steps}`,
-  ];
+  const length = ['--max-seq', '64', '--first-seq', '16', '--first-share', '0.4', '--steps', `${flags.steps ?? steps}`];
   const asked = ['--sample', ...samples];
-  await call(pretrainCommand(), ['pretrain', shards, '--model', 'tiny', ...shape, '-o', run, ...asked]);
+  await call(pretrainCommand(), ['pretrain', shards, '--model', 'tiny', ...options, ...length, '-o', run, ...asked]);
   if (process.exitCode === undefined) await compare(run, LANGUAGES[language]);
 }
 
