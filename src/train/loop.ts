@@ -29,6 +29,8 @@ export interface LoopHost {
   readonly firstRemarks: readonly Remark[];
   /** Seconds that earlier sessions of a resumed run took. */
   readonly secondsBefore: number;
+  /** GFLOP/s that the machine can do at most, measured now; null: not known of this backend. */
+  measurePeak(): number | null;
   /** Whether somebody asked for a checkpoint since the last look. */
   saveRequested(): boolean;
   /**
@@ -49,13 +51,17 @@ export class Loop {
   private checkpoint: string | null = null;
   private savedAt = -1;
   private failedSaves = 0;
+  /** GFLOP/s */
+  private peak: number | null;
 
   constructor(
     private readonly trainer: Trainer,
     private readonly start: RunStart,
     private readonly options: LoopOptions,
     private readonly host: LoopHost,
-  ) {}
+  ) {
+    this.peak = start.peakGflops;
+  }
 
   async run(): Promise<RunEnd> {
     const { state } = this.trainer;
@@ -102,7 +108,6 @@ export class Loop {
 
   private measure(o: StepOutcome, seconds: number): void {
     const { step, tokens } = this.trainer.state;
-    const peak = this.start.peakGflops;
     const metrics: StepMetrics = {
       step,
       tokens,
@@ -114,12 +119,19 @@ export class Loop {
       lr: o.lr,
       grad_norm: o.gradNorm,
       tokens_per_second: o.tokens / seconds,
-      mfu: peak === null ? null : o.flops / seconds / (peak * 1e9),
+      mfu: this.shareOfPeak(o.flops / seconds / 1e9),
       seconds: this.seconds,
       rss_mb: process.memoryUsage.rss() / 1e6,
     };
     this.host.reporter.step(metrics, this.options.totalSteps);
     this.remark(this.host.doctor.step(metrics));
+  }
+
+  /** Whoever passes the peak shows that other programs ran while it was measured: then it is measured again. */
+  private shareOfPeak(gflops: number): number | null {
+    if (this.peak === null) return null;
+    if (gflops > this.peak) this.peak = Math.max(gflops, this.host.measurePeak() ?? 0);
+    return gflops / this.peak;
   }
 
   /** A step that broke left weights and moments as they were; the third in a row ends the run, after a save. */

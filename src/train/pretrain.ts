@@ -146,6 +146,7 @@ async function sit(
       doctor: new TrainingDoctor(start, watch),
       tokenizer,
       stop: around.stop,
+      measurePeak: () => choice.backend.fmaPeak?.() ?? null,
       secondsBefore: session.secondsBefore,
       firstRemarks: notes(session, start.resumedFrom ?? 0),
       saveRequested: around.saveRequested,
