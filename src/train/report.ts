@@ -52,6 +52,15 @@ const EVAL: Readonly<Record<keyof Omit<EvalMetrics, 'eval'>, true>> = {
   eval_next_sentence_accuracy: true,
 };
 
+/** A number that is missing though the loss is there was never measured: no pairs in this part of the run, no peak. */
+function stepOf(record: JsonObject): StepMetrics {
+  const step = numbers<StepMetrics>(record, STEP);
+  const absent = (['next_sentence_loss', 'next_sentence_accuracy', 'mfu'] as const).filter(
+    (key) => Number.isFinite(step.loss) && !isNumber(record[key]),
+  );
+  return { ...step, ...Object.fromEntries(absent.map((key) => [key, null])) };
+}
+
 async function records<T>(folder: string, name: string): Promise<T[]> {
   const all: T[] = [];
   for await (const record of readJsonl(join(folder, name))) all.push(record as T);
@@ -72,7 +81,7 @@ export async function readReportInput(folder: string): Promise<ReportInput> {
   for await (const record of readJsonl(join(folder, RUN.metrics))) {
     if (!isNumber(record.step)) continue;
     if (record.eval === true) evals.push({ ...numbers<Omit<EvalMetrics, 'eval'>>(record, EVAL), eval: true });
-    else metrics.push({ ...numbers<StepMetrics>(record, STEP), mfu: isNumber(record.mfu) ? record.mfu : null });
+    else metrics.push(stepOf(record));
   }
   return {
     run,

@@ -165,6 +165,17 @@ test('text from files cannot become part of the page', () => {
   checkNesting(html);
 });
 
+test('a first part without pairs leaves the curves of pairs empty there, and marks no step', async () => {
+  const run = join(folder, 'runs', 'two-parts');
+  await createRun(run, {});
+  const recorder = new Recorder(run, null, () => undefined);
+  recorder.start({ ...START, folder: run });
+  const none = { next_sentence_loss: null, next_sentence_accuracy: null };
+  for (let step = 1; step <= 60; step++) recorder.step(healthy(step, step <= 30 ? none : {}));
+  recorder.close();
+  expect(readFileSync(await writeReport(run), 'utf8')).not.toContain('class="broken"');
+});
+
 test('written into a run folder, finished or not', async () => {
   const run = join(folder, 'runs', 'first');
   await createRun(run, { seed: 3 });

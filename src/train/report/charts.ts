@@ -20,7 +20,7 @@ const PLAIN = both('', '');
 type Measure = Exclude<keyof StepMetrics, 'step'>;
 
 function trained({ metrics }: Curves, measure: Measure, label: Both): Curve {
-  const points = metrics.map((m) => ({ x: m.step, y: m[measure] ?? Number.NaN }));
+  const points = metrics.flatMap((m) => (m[measure] === null ? [] : [{ x: m.step, y: m[measure] }]));
   return { label, tone: 'one', kind: 'noisy', points };
 }
 
