@@ -28,10 +28,13 @@ struct Right {
 // One head of one sequence. Packed rows are an odd number of cache lines apart: columns then spread over all cache
 // sets.
 struct Head {
-  int64_t first, length, column, width, dim;  // rows and columns in the call's tensors
-  int64_t vecs, row;                          // a packed row: its vectors, and the distance to the next
-  int64_t queries, keys, score_row;           // length in whole tiles and in whole vectors; distance of rows of scores
-  int64_t random_row;                         // random numbers of the first query
+  int64_t first, length;             // rows of keys and values in the call's tensors
+  int64_t first_query, query_count;  // rows of queries
+  int64_t column, width, dim;        // columns of all of them
+  int64_t vecs, row;                 // a packed row: its vectors, and the distance to the next
+  int64_t queries, keys, score_row;  // their numbers in whole tiles and in whole vectors; distance of rows of scores
+  const int32_t* places;             // of the queries; null: 0, 1, 2 ...
+  int64_t random_row;                // random numbers of a query at place 0
 };
 
 }  // namespace
@@ -80,10 +83,12 @@ static inline int64_t odd_lines(int64_t floats) { return round_up(floats, 16) | 
 static Head make_head(const AttentionCall& c, int64_t sequence, int64_t head) {
   Head h;
   h.first = c.offsets[sequence], h.length = c.offsets[sequence + 1] - h.first;
+  h.first_query = c.query_offsets[sequence], h.query_count = c.query_offsets[sequence + 1] - h.first_query;
+  h.places = c.places == nullptr ? nullptr : c.places + h.first_query;
   h.dim = c.head_dim, h.width = c.heads * c.head_dim, h.column = head * c.head_dim;
   h.vecs = (h.dim + VL - 1) / VL, h.row = odd_lines(h.dim + 1);
-  h.queries = round_up(h.length, kTileRows), h.keys = round_up(h.length, VL);
-  h.score_row = odd_lines(most(h.queries, h.keys));
+  h.queries = round_up(h.query_count, kTileRows), h.keys = round_up(h.length, VL);
+  h.score_row = odd_lines(most(round_up(h.length, kTileRows), h.keys));
   h.random_row = (sequence * c.heads + head) * c.max_seq;
   return h;
 }
@@ -97,25 +102,30 @@ static inline float* take(float** scratch, int64_t floats) {
   return p;
 }
 
-// The head's rows of x times `scale`, zeros in what pads a row and in the rows up to `rows`.
-static float* pack(const Head& h, const float* x, float scale, int64_t rows, float** scratch) {
-  float* y = take(scratch, packed_size(h.length, h.row));
+// The head's `count` rows of x times `scale`, zeros in what pads a row and in the rows up to `rows`.
+static float* pack(const Head& h, const float* x, int64_t first, int64_t count, float scale, int64_t rows,
+                   float** scratch) {
+  float* y = take(scratch, packed_size(count, h.row));
   for (int64_t i = 0; i < rows; ++i) {
-    const float* from = x + (h.first + i) * h.width + h.column;
+    const float* from = x + (first + i) * h.width + h.column;
     float* to = y + i * h.row;
     for (int64_t j = 0; j < h.dim; j += 16) __builtin_prefetch(from + 16 * h.width + j);  // rows are far apart
-    const int64_t dim = i < h.length ? h.dim : 0;
+    const int64_t dim = i < count ? h.dim : 0;
     each_vec(0, dim, to, [=](int64_t j, int64_t n) { return load_count(from + j, n) * scale; });
     for (int64_t j = dim; j < h.row; ++j) to[j] = 0.f;
   }
   return y;
 }
 
+static float* pack_keys(const Head& h, const float* x, int64_t rows, float** scratch) {
+  return pack(h, x, h.first, h.length, 1.f, rows, scratch);
+}
+
 static void unpack(const Head& h, const float* x, int64_t first, int64_t rows, const float* scales, float scale,
                    float* y) {
   for (int64_t i = 0; i < rows; ++i) {
     const float *from = x + i * h.row, factor = scales == nullptr ? scale : scales[i];
-    each_vec(0, h.dim, y + (h.first + first + i) * h.width + h.column,
+    each_vec(0, h.dim, y + (first + i) * h.width + h.column,
              [=](int64_t j, int64_t n) { return load_count(from + j, n) * factor; });
   }
 }
@@ -141,7 +151,7 @@ static inline void score(const Head& h, const float* q, Right k_t, int64_t first
 }
 
 static float* pack_queries(const Head& h, const AttentionCall& c, float** scratch) {
-  float* q = pack(h, c.q, c.scale, h.queries, scratch);
+  float* q = pack(h, c.q, h.first_query, h.query_count, c.scale, h.queries, scratch);
   for (int64_t i = 0; i < h.queries; ++i) q[i * h.row + h.dim] = 1.f;
   return q;
 }
@@ -158,6 +168,10 @@ static inline void each_score(const Dropout* drop, int64_t random_row, int64_t k
   }
 }
 
+static inline int64_t random_row(const Head& h, int64_t query) {
+  return h.random_row + (h.places == nullptr ? query : h.places[query]);
+}
+
 // Scores become e^(score - largest), without what dropout takes; `sums` holds the sum of all.
 static void exponentials(const Head& h, const Dropout* drop, int64_t first, int64_t rows, float* scores, float* tops,
                          float* sums) {
@@ -165,7 +179,7 @@ static void exponentials(const Head& h, const Dropout* drop, int64_t first, int6
     float* p = scores + i * h.score_row;
     const float top = row_max(p, h.keys);
     Vec sum = {};
-    each_score(drop, h.random_row + first + i, h.keys, [&](int64_t j, IVec kept) {
+    each_score(drop, random_row(h, first + i), h.keys, [&](int64_t j, IVec kept) {
       const Vec e = vexp(load(p + j) - top);
       sum += e;
       store(p + j, (Vec)((IVec)e & kept));
@@ -176,14 +190,14 @@ static void exponentials(const Head& h, const Dropout* drop, int64_t first, int6
 
 static void attend(const Head& h, const AttentionCall& c, const Dropout* drop, float* y, float* lse, float* scratch) {
   const float* q = pack_queries(h, c, &scratch);
-  const float* k = pack(h, c.k, 1.f, h.keys, &scratch);
-  const float* v = pack(h, c.v, 1.f, h.length, &scratch);
+  const float* k = pack_keys(h, c.k, h.keys, &scratch);
+  const float* v = pack_keys(h, c.v, h.length, &scratch);
   const Right k_t = pack_transposed(h, k, c.key_bias, &scratch);
   float *scores = take(&scratch, kQueries * h.score_row), *out = take(&scratch, kQueries * h.row);
   float tops[kQueries + VL] = {}, sums[kQueries + VL] = {};
   const float kept = drop == nullptr ? 1.f : drop->scale;
-  for (int64_t first = 0; first < h.length; first += kQueries) {
-    const int64_t rows = least(kQueries, h.length - first), m = round_up(rows, kTileRows);
+  for (int64_t first = 0; first < h.query_count; first += kQueries) {
+    const int64_t rows = least(kQueries, h.query_count - first), m = round_up(rows, kTileRows);
     score(h, q, k_t, first, m, scores);
     exponentials(h, drop, first, rows, scores, tops, sums);
     product(m, h.vecs, h.length, {scores, h.score_row, 1}, {v, h.row, 0}, out, h.row, false);
@@ -192,8 +206,8 @@ static void attend(const Head& h, const AttentionCall& c, const Dropout* drop, f
       store(tops + i, load(tops + i) + vlog(sum));
       store(sums + i, kept / sum);
     }
-    unpack(h, out, first, rows, sums, 1.f, y);
-    for (int64_t i = 0; i < rows; ++i) lse[(h.first + first + i) * c.heads + h.column / h.dim] = tops[i];
+    unpack(h, out, h.first_query + first, rows, sums, 1.f, y);
+    for (int64_t i = 0; i < rows; ++i) lse[(h.first_query + first + i) * c.heads + h.column / h.dim] = tops[i];
   }
 }
 
@@ -201,12 +215,12 @@ static void attend(const Head& h, const AttentionCall& c, const Dropout* drop, f
 static void score_grad(const Head& h, const AttentionCall& c, const Dropout* drop, int64_t first, int64_t rows,
                        const float* y, const float* lse, const float* d_y, float* scores, float* d_scores) {
   for (int64_t i = 0; i < rows; ++i) {
-    const int64_t row = h.first + first + i, at = row * h.width + h.column;
+    const int64_t row = h.first_query + first + i, at = row * h.width + h.column;
     const float shift = lse[row * c.heads + h.column / h.dim];
     const float dot =
         row_sum(h.dim, [=](int64_t j, int64_t n) { return load_count(y + at + j, n) * load_count(d_y + at + j, n); });
     float *p = scores + i * h.score_row, *d = d_scores + i * h.score_row;
-    each_score(drop, h.random_row + first + i, h.keys, [=](int64_t j, IVec kept) {
+    each_score(drop, random_row(h, first + i), h.keys, [=](int64_t j, IVec kept) {
       const Vec e = vexp(load(p + j) - shift);
       store(d + j, e * ((Vec)((IVec)load(d + j) & kept) - dot));
       store(p + j, (Vec)((IVec)e & kept));
@@ -217,34 +231,43 @@ static void score_grad(const Head& h, const AttentionCall& c, const Dropout* dro
 static void attend_grad(const Head& h, const AttentionCall& c, const Dropout* drop, const float* y, const float* lse,
                         const float* d_y, float* d_q, float* d_k, float* d_v, float* scratch) {
   const float* q = pack_queries(h, c, &scratch);
-  const float* k = pack(h, c.k, 1.f, h.keys, &scratch);
-  const float* v = pack(h, c.v, 1.f, h.keys, &scratch);
-  const float* d_out = pack(h, d_y, drop == nullptr ? 1.f : drop->scale, h.queries, &scratch);
+  const float* k = pack_keys(h, c.k, h.keys, &scratch);
+  const float* v = pack_keys(h, c.v, h.keys, &scratch);
+  const float* d_out =
+      pack(h, d_y, h.first_query, h.query_count, drop == nullptr ? 1.f : drop->scale, h.queries, &scratch);
   const Right k_t = pack_transposed(h, k, c.key_bias, &scratch), v_t = pack_transposed(h, v, nullptr, &scratch);
   float *scores = take(&scratch, kQueries * h.score_row), *d_scores = take(&scratch, kQueries * h.score_row);
   float *out = take(&scratch, kQueries * h.row), *sum_k = take(&scratch, packed_size(h.length, h.row));
   float* sum_v = take(&scratch, packed_size(h.length, h.row));
-  for (int64_t first = 0; first < h.length; first += kQueries) {
-    const int64_t rows = least(kQueries, h.length - first), m = round_up(rows, kTileRows), at = first * h.row;
+  // Whole rows of zeros where nothing is added: a sequence without queries.
+  for (int64_t i = 0; i < h.length * h.row && h.query_count == 0; ++i) sum_k[i] = sum_v[i] = 0.f;
+  for (int64_t first = 0; first < h.query_count; first += kQueries) {
+    const int64_t rows = least(kQueries, h.query_count - first), m = round_up(rows, kTileRows), at = first * h.row;
     score(h, q, k_t, first, m, scores);
     product(m, h.keys / VL, h.dim, {d_out + at, h.row, 1}, v_t, d_scores, h.score_row, false);
     score_grad(h, c, drop, first, rows, y, lse, d_y, scores, d_scores);
-    product(h.queries, h.vecs, rows, {scores, 1, h.score_row}, {d_out + at, h.row, 0}, sum_v, h.row, first > 0);
-    product(h.queries, h.vecs, rows, {d_scores, 1, h.score_row}, {q + at, h.row, 0}, sum_k, h.row, first > 0);
+    product(round_up(h.length, kTileRows), h.vecs, rows, {scores, 1, h.score_row}, {d_out + at, h.row, 0}, sum_v, h.row,
+            first > 0);
+    product(round_up(h.length, kTileRows), h.vecs, rows, {d_scores, 1, h.score_row}, {q + at, h.row, 0}, sum_k, h.row,
+            first > 0);
     product(m, h.vecs, h.length, {d_scores, h.score_row, 1}, {k, h.row, 0}, out, h.row, false);
-    unpack(h, out, first, rows, nullptr, c.scale, d_q);
+    unpack(h, out, h.first_query + first, rows, nullptr, c.scale, d_q);
   }
-  unpack(h, sum_k, 0, h.length, nullptr, 1.f, d_k);
-  unpack(h, sum_v, 0, h.length, nullptr, 1.f, d_v);
+  unpack(h, sum_k, h.first, h.length, nullptr, 1.f, d_k);
+  unpack(h, sum_v, h.first, h.length, nullptr, 1.f, d_v);
 }
 
 // body(head, dropout or null, scratch) for every head of every sequence that has rows.
 template <class F>
 static inline void each_head(const Run* run, const AttentionCall& c, F body) {
   const Dropout drop = make_dropout(c.key, c.max_seq, c.dropout_rate);
-  // The gradient's scratch: eight packed matrices, two blocks of scores, one of results.
+  // The gradient's scratch: two packed matrices of queries, six of keys, two blocks of scores, one of results.
+  int64_t most_queries = 0;
+  for (int64_t s = 0; s < c.sequences; ++s)
+    most_queries = most(most_queries, c.query_offsets[s + 1] - c.query_offsets[s]);
   const int64_t row = odd_lines(c.head_dim + 1), scores = kQueries * odd_lines(c.max_seq + 16);
-  const int64_t bytes = 4 * (8 * (packed_size(c.max_seq, row) + 16) + 2 * scores + kQueries * row);
+  const int64_t floats = 2 * packed_size(most_queries, row) + 6 * packed_size(c.max_seq, row) + 2 * scores;
+  const int64_t bytes = 4 * (floats + kQueries * row + 11 * 16);
   auto heads = [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const Head h = make_head(c, i / c.heads, i % c.heads);

@@ -117,17 +117,30 @@ inline void run_dropout(Job& job) {
   job.table->dropout(job.run, x, y, rows, cols, rate, &key);
 }
 
-inline AttentionCall take_attention(Job& job) {
-  AttentionCall c;
-  take_all(job, c.q, c.k, c.v, c.key_bias, c.offsets, c.rows, c.sequences, c.heads, c.head_dim, c.max_seq, c.scale,
-           c.dropout_rate);
-  take_key(job, &c.key);
-  bool rising = c.offsets[0] == 0 && c.offsets[c.sequences] == c.rows;
-  for (int64_t i = 0; i < c.sequences; ++i) {
-    const int64_t length = (int64_t)c.offsets[i + 1] - c.offsets[i];
+inline void check_sequences(const AttentionCall& c) {
+  const int32_t *rows = c.offsets, *queries = c.query_offsets;
+  bool rising = rows[0] == 0 && rows[c.sequences] == c.rows, within = queries[0] == 0;
+  within &= queries[c.sequences] == c.query_rows;
+  for (int64_t s = 0; s < c.sequences; ++s) {
+    const int64_t length = (int64_t)rows[s + 1] - rows[s];
     rising &= length >= 0 && length <= c.max_seq;
+    within &= queries[s + 1] >= queries[s] && queries[s + 1] <= c.query_rows;
+    for (int64_t i = queries[s]; c.places != nullptr && within && i < queries[s + 1]; ++i)
+      within &= c.places[i] >= 0 && c.places[i] < length;
   }
   if (!rising) throw std::runtime_error("its sequences do not lie end to end, or one is longer than the longest");
+  if (!within) throw std::runtime_error("its queries do not lie end to end, or one is no row of its sequence");
+}
+
+inline AttentionCall take_attention(Job& job) {
+  AttentionCall c;
+  take_all(job, c.q, c.k, c.v, c.key_bias);
+  const bool some = take<int>(job) != 0;
+  take_all(job, c.offsets, c.query_offsets, c.places, c.rows, c.query_rows, c.sequences, c.heads, c.head_dim, c.max_seq,
+           c.scale, c.dropout_rate);
+  take_key(job, &c.key);
+  if (!some) c.places = nullptr;
+  check_sequences(c);
   return c;
 }
 

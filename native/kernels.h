@@ -41,8 +41,9 @@ struct MatmulCall {
 
 struct AttentionCall {
   const float *q, *k, *v, *key_bias;
-  const int32_t* offsets;
-  int64_t rows, sequences, heads, head_dim, max_seq;
+  const int32_t *offsets, *query_offsets;
+  const int32_t* places;  // null: every row is a query
+  int64_t rows, query_rows, sequences, heads, head_dim, max_seq;
   float scale;
   double dropout_rate;  // 0: none
   RandomKey key;

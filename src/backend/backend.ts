@@ -53,7 +53,8 @@ export interface MatmulCall {
 
 /**
  * Multi-head attention over sequences laid end to end. Sequence s occupies rows offsets[s] .. offsets[s + 1] - 1 of
- * q, k, v and y, all [rows, heads * headDim]; head h occupies columns h * headDim .. (h + 1) * headDim - 1.
+ * k and v, both [rows, heads * headDim]; head h occupies columns h * headDim .. (h + 1) * headDim - 1. Its queries are
+ * the same rows of q and y, or those that `queries` names.
  */
 export interface AttentionCall {
   readonly q: Buf;
@@ -63,14 +64,23 @@ export interface AttentionCall {
   readonly keyBias: Buf;
   /** i32 [sequences + 1], rising from 0 to rows. */
   readonly offsets: Buf;
+  /** Where not every row asks: q, y [queryRows, heads * headDim] and lse [queryRows, heads] hold those alone. */
+  readonly queries: {
+    /** i32 [sequences + 1], rising from 0 to queryRows. */
+    readonly offsets: Buf;
+    /** i32 [queryRows]: which row of its sequence a query is, from 0. */
+    readonly places: Buf;
+  } | null;
   readonly rows: number;
+  /** `rows` where every row asks. */
+  readonly queryRows: number;
   readonly sequences: number;
   readonly heads: number;
   readonly headDim: number;
   /** The longest sequence. */
   readonly maxSeq: number;
   readonly scale: number;
-  /** Dropout on the probabilities: row (s * heads + h) * maxSeq + i of its random numbers belongs to query i. */
+  /** Dropout on the probabilities: row (s * heads + h) * maxSeq + i of its random numbers belongs to the query at place i. */
   readonly dropout: { readonly rate: number; readonly key: RandomKey } | null;
 }
 
@@ -171,7 +181,7 @@ export interface Kernels {
   scatterAdd(ids: Buf, dY: Buf, dTable: Buf, rows: number, width: number, tableRows: number): void;
   /** y = x / (1 - rate) where kept, else 0 (`core/random.ts`, `randomRow`); its own gradient kernel. */
   dropout(x: Buf, y: Buf, rows: number, cols: number, rate: number, key: RandomKey): void;
-  /** y = softmax(scale q k^T + keyBias) v per sequence and head; lse [rows, heads] is kept for the gradient. */
+  /** y = softmax(scale q k^T + keyBias) v per sequence and head; lse [queryRows, heads] is kept for the gradient. */
   attention(call: AttentionCall, y: Buf, lse: Buf): void;
   /** Probabilities are computed again from lse, so none of [seq, seq] size is ever stored. */
   attentionGrad(call: AttentionCall, y: Buf, lse: Buf, dY: Buf, dQ: Buf, dK: Buf, dV: Buf): void;

@@ -224,10 +224,25 @@ export class Tensor extends Value {
   dropout(rate: number, key: RandomKey): Tensor {
     return apply(dropout, [this], { rate, key });
   }
-  /** This holds queries; see ops/attention.ts. @returns [rows, heads * headDim] */
-  attention(keys: Tensor, values: Tensor, keyBias: Tensor, offsets: Tensor, attrs: AttentionAttrs): Tensor {
-    offsets.mustLieIn('attention', 0, this.shape[0] ?? 0);
-    return apply(attention, [this, keys, values, keyBias, offsets], attrs);
+  /**
+   * This holds queries; see ops/attention.ts.
+   * @param queries where not every row asks: i32 [sequences + 1], where the queries of each sequence begin in this
+   *   tensor, and i32 [queries], which row of its sequence each one is
+   * @returns [queries, heads * headDim]
+   */
+  attention(
+    keys: Tensor,
+    values: Tensor,
+    keyBias: Tensor,
+    offsets: Tensor,
+    attrs: AttentionAttrs,
+    queries?: { readonly offsets: Tensor; readonly places: Tensor },
+  ): Tensor {
+    offsets.mustLieIn('attention', 0, keys.shape[0] ?? 0);
+    if (queries === undefined) return apply(attention, [this, keys, values, keyBias, offsets], attrs);
+    queries.offsets.mustLieIn('attention', 0, this.shape[0] ?? 0);
+    queries.places.mustLieIn('attention', 0, attrs.maxSeq - 1);
+    return apply(attention, [this, keys, values, keyBias, offsets, queries.offsets, queries.places], attrs);
   }
 
   /** The same memory under another shape; one size may be -1 and is worked out. */

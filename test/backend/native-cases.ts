@@ -302,20 +302,31 @@ const matmulCases: Case[] = [false, true].flatMap((transposeA) =>
   })),
 );
 
-/** Sequences of several lengths, an empty one among them. */
-function attends(t: Trial, lengths: readonly number[], heads: number, headDim: number, rate: number): void {
+function ends(lengths: readonly number[]): number[] {
   const offsets = [0];
   for (const length of lengths) offsets.push(offsets[offsets.length - 1] + length);
+  return offsets;
+}
+
+/** Sequences of several lengths, an empty one among them; where `step` is given, every step-th row asks. */
+function attends(t: Trial, lengths: readonly number[], heads: number, headDim: number, rate: number, step = 0): void {
+  const offsets = ends(lengths);
   const rows = offsets[lengths.length];
   const n = rows * heads * headDim;
+  const places = lengths.map((length) => Array.from({ length }, (_, i) => i).filter((i) => i % step === 0));
+  const starts = ends(places.map((list) => list.length));
+  const queryRows = step === 0 ? rows : starts[lengths.length];
+  const m = queryRows * heads * headDim;
   const hidden = Array.from({ length: rows }, (_, i) => (i % 5 === 4 ? -10_000 : 0));
   const call = {
-    q: t.floats(n),
+    q: t.floats(m),
     k: t.floats(n),
     v: t.floats(n),
     keyBias: t.values(hidden),
     offsets: t.ints(offsets),
+    queries: step === 0 ? null : { offsets: t.ints(starts), places: t.ints(places.flat()) },
     rows,
+    queryRows,
     sequences: lengths.length,
     heads,
     headDim,
@@ -323,9 +334,9 @@ function attends(t: Trial, lengths: readonly number[], heads: number, headDim: n
     scale: 1 / Math.sqrt(headDim),
     dropout: rate === 0 ? null : { rate, key },
   };
-  const [y, lse] = [t.out(n), t.out(rows * heads)];
+  const [y, lse] = [t.out(m), t.out(queryRows * heads)];
   t.kernels.attention(call, y, lse);
-  const [dY, dQ, dK, dV]: Buf[] = [t.floats(n), t.out(n), t.out(n), t.out(n)];
+  const [dY, dQ, dK, dV]: Buf[] = [t.floats(m), t.out(m), t.out(n), t.out(n)];
   t.kernels.attentionGrad(call, y, lse, dY, dQ, dK, dV);
 }
 
@@ -338,6 +349,7 @@ const attentionCases: Case[] = [0, 0.1].map((rate) => ({
     attends(t, [3, 0, 17, 5], 3, 8, rate);
     attends(t, [130, 64], 2, 32, rate);
     attends(t, [33, 2, 65], 1, 64, rate);
+    attends(t, [130, 0, 5], 2, 64, rate, 7);
   },
 }));
 

@@ -191,7 +191,17 @@ describeNative('order of the native queue', () => {
   test('attention refuses sequences that do not lie end to end', async () => {
     const b = createNativeBackend();
     const [q, lse, keyBias] = [b.alloc(8, 'f32'), b.alloc(4, 'f32'), b.alloc(4, 'f32')];
-    const sizes = { rows: 4, sequences: 2, heads: 1, headDim: 2, maxSeq: 2, scale: 1, dropout: null };
+    const sizes = {
+      queries: null,
+      rows: 4,
+      queryRows: 4,
+      sequences: 2,
+      heads: 1,
+      headDim: 2,
+      maxSeq: 2,
+      scale: 1,
+      dropout: null,
+    };
     for (const ends of [
       [0, 3, 4],
       [0, 2, 5],
@@ -201,6 +211,30 @@ describeNative('order of the native queue', () => {
       const offsets = b.upload(new Int32Array(ends));
       b.kernels.attention({ q, k: q, v: q, keyBias, offsets, ...sizes }, b.alloc(8, 'f32'), lse);
       await expect(b.flush()).rejects.toMatchObject({ code: 'BACKEND-COMMAND' });
+    }
+    for (const [ends, places] of [
+      [
+        [0, 1, 3],
+        [0, 1],
+      ],
+      [
+        [0, 2, 1],
+        [0, 1],
+      ],
+      [
+        [0, 1, 2],
+        [0, 2],
+      ],
+      [
+        [0, 1, 2],
+        [-1, 0],
+      ],
+    ]) {
+      const queries = { offsets: b.upload(new Int32Array(ends)), places: b.upload(new Int32Array(places)) };
+      const offsets = b.upload(new Int32Array([0, 2, 4]));
+      const call = { q, k: q, v: q, keyBias, offsets, ...sizes, queries, queryRows: 2 };
+      b.kernels.attention(call, b.alloc(8, 'f32'), lse);
+      await expect(b.flush()).rejects.toThrow('queries');
     }
   });
 });

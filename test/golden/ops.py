@@ -146,5 +146,14 @@ offsets = torch.tensor([0, 3, 8])
 case("attention", [q, k, v, bias, offsets], {"heads": heads, "scale": dim ** -0.5, "maxSeq": 5, "dropout": None},
      torch.cat(outs))
 
+# The same where some rows alone ask: none of the first sequence, places 4 and 1 of the second.
+q = real(2, heads * dim)
+k, v = (real(8, heads * dim) for _ in range(2))
+part = [t.reshape(-1, heads, dim).transpose(0, 1) for t in (q, k[3:], v[3:])]
+probs = F.softmax(part[0] @ part[1].transpose(-1, -2) * dim ** -0.5 + bias[3:], -1)
+case("attention", [q, k, v, bias, offsets, torch.tensor([0, 0, 2]), torch.tensor([4, 1])],
+     {"heads": heads, "scale": dim ** -0.5, "maxSeq": 5, "dropout": None},
+     (probs @ part[2]).transpose(0, 1).reshape(2, heads * dim))
+
 with open(os.path.join(HERE, "ops.json"), "w") as f:
     f.write("[\n" + ",\n".join(json.dumps(c) for c in CASES) + "\n]\n")

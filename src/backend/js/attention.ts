@@ -2,25 +2,29 @@ import { dropThreshold, randomRow, randomRowStride } from '../../core/random.js'
 import type { AttentionCall, Buf } from '../backend.js';
 import { dataOf } from './memory.js';
 
-/** One query row of one head: where things lie, and room for its scores. */
+/** One query of one head: where things lie. */
 interface Row {
   /** First row of the sequence, and number of its rows. */
   readonly first: number;
   readonly length: number;
-  /** The query's row, its index within the sequence, its head. */
+  /** The query's row, its place within the sequence, its head. */
   readonly query: number;
-  readonly index: number;
+  readonly place: number;
   readonly sequence: number;
   readonly head: number;
 }
 
 function* queries(call: AttentionCall): Generator<Row> {
   const offsets = dataOf(call.offsets);
+  const starts = call.queries === null ? offsets : dataOf(call.queries.offsets);
+  const places = call.queries === null ? null : dataOf(call.queries.places);
   for (let sequence = 0; sequence < call.sequences; sequence++) {
     const first = offsets[sequence];
     const length = offsets[sequence + 1] - first;
     for (let head = 0; head < call.heads; head++) {
-      for (let index = 0; index < length; index++) yield { first, length, query: first + index, index, sequence, head };
+      for (let query = starts[sequence]; query < starts[sequence + 1]; query++) {
+        yield { first, length, query, place: places === null ? query - first : places[query], sequence, head };
+      }
     }
   }
 }
@@ -47,7 +51,7 @@ function keepFactors(call: AttentionCall, row: Row, words: Uint32Array, keep: Fl
   }
   const { rate, key } = call.dropout;
   const threshold = dropThreshold(rate);
-  randomRow(words, call.maxSeq, (row.sequence * call.heads + row.head) * call.maxSeq + row.index, key);
+  randomRow(words, call.maxSeq, (row.sequence * call.heads + row.head) * call.maxSeq + row.place, key);
   for (let j = 0; j < row.length; j++) keep[j] = words[j] >= threshold ? 1 / (1 - rate) : 0;
 }
 

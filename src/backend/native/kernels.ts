@@ -215,16 +215,16 @@ export class NativeKernels implements Kernels {
   }
 
   attention(call: AttentionCall, y: Buf, lse: Buf): void {
-    const { rows, heads, headDim } = call;
-    const outputs = [this.at(y, rows * heads * headDim), this.at(lse, rows * heads)];
+    const { queryRows, heads, headDim } = call;
+    const outputs = [this.at(y, queryRows * heads * headDim), this.at(lse, queryRows * heads)];
     this.queue.push('attention', ...this.attentionWords(call), ...outputs);
   }
 
   attentionGrad(call: AttentionCall, y: Buf, lse: Buf, dY: Buf, dQ: Buf, dK: Buf, dV: Buf): void {
     const { at } = this;
-    const { rows, heads, headDim } = call;
-    const n = rows * heads * headDim;
-    const places = [at(y, n), at(lse, rows * heads), at(dY, n), at(dQ, n), at(dK, n), at(dV, n)];
+    const { rows, queryRows, heads, headDim } = call;
+    const [n, m] = [rows * heads * headDim, queryRows * heads * headDim];
+    const places = [at(y, m), at(lse, queryRows * heads), at(dY, m), at(dQ, m), at(dK, n), at(dV, n)];
     this.queue.push('attentionGrad', ...this.attentionWords(call), ...places);
   }
 
@@ -250,11 +250,14 @@ export class NativeKernels implements Kernels {
 
   private attentionWords(call: AttentionCall): readonly number[] {
     const { at } = this;
-    const { rows, sequences, heads, headDim, maxSeq, scale } = call;
+    const { queries, rows, queryRows, sequences, heads, headDim, maxSeq, scale } = call;
     const { rate, key } = call.dropout ?? NO_DROPOUT;
     const n = rows * heads * headDim;
-    const places = [at(call.q, n), at(call.k, n), at(call.v, n), at(call.keyBias, rows)];
+    const bufs = [at(call.q, queryRows * heads * headDim), at(call.k, n), at(call.v, n), at(call.keyBias, rows)];
     const offsets = this.ids(call.offsets, sequences + 1);
-    return [...places, offsets, rows, sequences, heads, headDim, maxSeq, scale, rate, ...keyWords(key)];
+    const starts = queries === null ? offsets : this.ids(queries.offsets, sequences + 1);
+    const places = queries === null ? 0 : this.ids(queries.places, queryRows);
+    const some = [Number(queries !== null), offsets, starts, places];
+    return [...bufs, ...some, rows, queryRows, sequences, heads, headDim, maxSeq, scale, rate, ...keyWords(key)];
   }
 }

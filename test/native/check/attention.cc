@@ -37,6 +37,9 @@ void run_batch(const KernelTable& t, const Run* run, const Batch& b, size_t from
                      b.v.data() + at,
                      b.bias.data() + first,
                      offsets.data(),
+                     offsets.data(),
+                     nullptr,
+                     rows,
                      rows,
                      (int64_t)(to - from),
                      b.heads,
@@ -81,6 +84,53 @@ void exact_query(const Batch& b, int64_t sequence, int64_t head, int64_t index, 
   }
 }
 
+// Some rows alone ask: each gets the bits it has among all, and gradients of keys and values are sums over those.
+void check_some(const KernelTable& t, const Ints& lengths, int64_t dim, double rate) {
+  const Batch b = make_batch(lengths, 2, dim, rate);
+  Ints starts = {0}, places, rows;
+  for (size_t s = 0; s < lengths.size(); ++s) {
+    for (int32_t i = (int32_t)s % 2; i < lengths[s]; i += 3) places.push_back(i), rows.push_back(b.offsets[s] + i);
+    starts.push_back((int32_t)places.size());
+  }
+  const int64_t n = (int64_t)rows.size(), size = n * b.width;
+  Floats all(4 * b.size + b.rows * b.heads), q(size), d_y(size), out(2 * size + 2 * b.size + n * b.heads);
+  Batch rest = b;  // what arrives at the other rows counts for nothing
+  rest.d_y.assign(b.size, 0.f);
+  for (int64_t i = 0; i < n; ++i) {
+    std::copy_n(b.q.data() + rows[i] * b.width, b.width, q.data() + i * b.width);
+    std::copy_n(b.d_y.data() + rows[i] * b.width, b.width, d_y.data() + i * b.width);
+    std::copy_n(b.d_y.data() + rows[i] * b.width, b.width, rest.d_y.data() + rows[i] * b.width);
+  }
+  run_batch(t, &kSerial, rest, 0, lengths.size(), all.data());
+  AttentionCall c = {q.data(),
+                     b.k.data(),
+                     b.v.data(),
+                     b.bias.data(),
+                     b.offsets.data(),
+                     starts.data(),
+                     places.data(),
+                     b.rows,
+                     n,
+                     (int64_t)lengths.size(),
+                     b.heads,
+                     b.dim,
+                     b.longest,
+                     kScale,
+                     b.rate,
+                     kKey};
+  float *y = out.data(), *d_q = y + size, *d_k = d_q + size, *d_v = d_k + b.size, *lse = d_v + b.size;
+  t.attention(&kSerial, &c, y, lse);
+  t.attention_grad(&kSerial, &c, y, lse, d_y.data(), d_q, d_k, d_v);
+  for (int64_t i = 0; i < n; ++i) {
+    same_bits(t, "attention of some rows", y + i * b.width, all.data() + rows[i] * b.width, b.width);
+    same_bits(t, "attention of some rows: d_q", d_q + i * b.width, all.data() + b.size + rows[i] * b.width, b.width);
+    same_bits(t, "attention of some rows: lse", lse + i * b.heads, all.data() + 4 * b.size + rows[i] * b.heads,
+              b.heads);
+  }
+  for (int64_t i = 0; i < 2 * b.size; ++i)
+    if (!(fabs(d_k[i] - all[2 * b.size + i]) <= 1e-5)) return fail(t, "attention of some rows: d_k and d_v");
+}
+
 void check_batch(const KernelTable& t, const Ints& lengths, int64_t dim, double rate) {
   const Batch b = make_batch(lengths, 2, dim, rate);
   const std::string what = "attention, dim " + std::to_string(dim) + ", longest " + std::to_string(b.longest);
@@ -107,6 +157,7 @@ void check_attention(const KernelTable& t) {
   for (const double rate : {0.0, 0.1}) {
     for (const int64_t dim : {1, 5, 16, 64, 80}) check_batch(t, {3, 1, 0, 17, 64, 65}, dim, rate);
     check_batch(t, {128, 31, 150}, 64, rate);
+    for (const int64_t dim : {5, 32, 64}) check_some(t, {3, 1, 0, 17, 64, 150}, dim, rate);
   }
   // One hidden key more may change the last bits.
   Batch b = make_batch({33}, 2, 64, 0);
