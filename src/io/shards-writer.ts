@@ -68,7 +68,10 @@ class Draft {
     const data = this.ids.reserve(ids.length);
     data.set(ids, at);
     this.ids.length = at + ids.length;
-    const bits = this.wordStarts.reserve(((at + ids.length) >> 3) + 1);
+    const { wordStarts } = this;
+    const bytes = Math.ceil(this.ids.length / 8);
+    const bits = wordStarts.reserve(bytes - wordStarts.length);
+    wordStarts.length = bytes; // what is not counted is not kept when the column grows
     for (let i = 0; i < ids.length; i++) bits[(at + i) >> 3] |= (starts[i] & 1) << ((at + i) & 7);
     this.sentenceSizes.push(ids.length);
   }
@@ -78,7 +81,7 @@ class Draft {
       documentSizes: this.documentSizes.take(),
       sentenceSizes: this.sentenceSizes.take(),
       ids: this.ids.take(),
-      wordStarts: this.wordStarts.take(Math.ceil(this.ids.length / 8)),
+      wordStarts: this.wordStarts.take(),
     };
   }
 }
