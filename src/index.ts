@@ -13,11 +13,28 @@ export {
   selectBackend,
   useBackend,
 } from './backend/select.js';
+export {
+  type AnyBert,
+  type Architecture,
+  architectureNames,
+  buildModel,
+  type ModelOf,
+  modelToJson,
+  parseArchitecture,
+} from './bert/architectures.js';
 export { type BertConfig, configToJson, type PresetName, parseConfig, preset, presetNames } from './bert/config.js';
+export { NO_LABEL } from './bert/heads/losses.js';
+export { BertForMaskedLM } from './bert/heads/masked-lm.js';
+export { BertForMultipleChoice, type ChoiceTargets } from './bert/heads/multiple-choice.js';
+export { BertForNextSentencePrediction } from './bert/heads/next-sentence-prediction.js';
+export { BertForQuestionAnswering, type SpanTargets } from './bert/heads/question-answering.js';
 export { SENTENCE_LABELS, type SentenceTask } from './bert/heads/sentence.js';
+export { BertForSequenceClassification, type SequenceTargets } from './bert/heads/sequence-classification.js';
+export { BertForTokenClassification, type TokenTargets } from './bert/heads/token-classification.js';
 export { hookNames } from './bert/hooks.js';
 export { type BertInput, type PaddedBatch, packedInput, packedPositions, paddedInput } from './bert/input.js';
-export { BertModel, type Encoded } from './bert/model.js';
+export { type LabelConfig, labelsToJson, type ProblemType, parseLabels } from './bert/labels.js';
+export { BertModel, type Encoded, type Hidden } from './bert/model.js';
 export { transformersName } from './bert/names.js';
 export {
   BertForPreTraining,

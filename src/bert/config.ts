@@ -13,6 +13,8 @@ export interface BertConfig {
   readonly hiddenAct: 'gelu' | 'gelu_new' | 'relu';
   readonly hiddenDropoutProb: number;
   readonly attentionProbsDropoutProb: number;
+  /** Of what a classification head reads; null: as hiddenDropoutProb. */
+  readonly classifierDropout: number | null;
   /** Longest sequence: rows of the position table. */
   readonly maxPositionEmbeddings: number;
   readonly typeVocabSize: number;
@@ -27,6 +29,7 @@ type Check = (value: unknown) => string | null;
 const isCount: Check = (v) => (Number.isSafeInteger(v) && (v as number) > 0 ? null : 'a whole number above 0');
 const isIndex: Check = (v) => (Number.isSafeInteger(v) && (v as number) >= 0 ? null : 'a whole number from 0 up');
 const isRate: Check = (v) => (typeof v === 'number' && v >= 0 && v < 1 ? null : 'a number in [0, 1)');
+const isRateOrNull: Check = (v) => (v === null || isRate(v) === null ? null : 'a number in [0, 1), or null');
 const isPositive: Check = (v) => (typeof v === 'number' && v > 0 && Number.isFinite(v) ? null : 'a number above 0');
 const ACTIVATIONS = ['gelu', 'gelu_new', 'relu'];
 const isActivation: Check = (v) => (ACTIVATIONS.includes(v as string) ? null : `one of ${ACTIVATIONS.join(', ')}`);
@@ -43,6 +46,7 @@ const FIELDS: {
   hiddenAct: { key: 'hidden_act', default: 'gelu', check: isActivation },
   hiddenDropoutProb: { key: 'hidden_dropout_prob', default: 0.1, check: isRate },
   attentionProbsDropoutProb: { key: 'attention_probs_dropout_prob', default: 0.1, check: isRate },
+  classifierDropout: { key: 'classifier_dropout', default: null, check: isRateOrNull },
   maxPositionEmbeddings: { key: 'max_position_embeddings', default: 512, check: isCount },
   typeVocabSize: { key: 'type_vocab_size', default: 2, check: isCount },
   initializerRange: { key: 'initializer_range', default: 0.02, check: isPositive },
@@ -58,7 +62,6 @@ const NEUTRAL = new Set([
   'torch_dtype',
   'dtype',
   'use_cache',
-  'classifier_dropout',
   'gradient_checkpointing',
   'directionality',
   'pooler_fc_size',

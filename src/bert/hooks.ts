@@ -32,10 +32,15 @@ export function hookNames(layers: number): string[] {
 export const layerHook = (layer: number, name: (typeof LAYER_HOOKS)[number]): string =>
   `encoder.layers.${layer}.${name}`;
 
+/** Names of the heads for tasks, in whose models the hooks of pre-training's heads are not met. */
+export const HEAD_HOOKS = ['classifier.input', 'classifier.logits', 'span.logits'] as const;
+
 /** Each use of dropout has a number, part of the key of its random numbers. */
 export const SITE = {
   embeddings: 0,
   attentionProbs: (layer: number): number => 1 + 3 * layer,
   attentionOutput: (layer: number): number => 2 + 3 * layer,
   feedForwardOutput: (layer: number): number => 3 + 3 * layer,
+  /** In front of a classification head; `layers` is their number. */
+  classifier: (layers: number): number => 1 + 3 * layers,
 } as const;

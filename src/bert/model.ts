@@ -1,3 +1,4 @@
+import { UsageError } from '../core/errors.js';
 import type { Initializer } from '../nn/init.js';
 import { Module } from '../nn/module.js';
 import type { Pass } from '../nn/pass.js';
@@ -8,12 +9,16 @@ import { Encoder } from './encoder.js';
 import { type BertInput, checkLength } from './input.js';
 import { Pooler } from './pooler.js';
 
-/** What the encoder makes of a batch. */
-export interface Encoded {
+/** What the encoder makes of a batch, token by token. */
+export interface Hidden {
   /** Output of the last layer, [rows, hidden]. */
   readonly hidden: Tensor;
   /** Output of every layer, the embeddings' first: layers + 1 tensors of [rows, hidden]. */
   readonly layers: readonly Tensor[];
+}
+
+/** The same, and each sequence as a whole. */
+export interface Encoded extends Hidden {
   /** [sequences, hidden] */
   readonly pooled: Tensor;
 }
@@ -22,24 +27,32 @@ export interface Encoded {
 export class BertModel extends Module {
   readonly embeddings: BertEmbeddings;
   readonly encoder: Encoder;
-  readonly pooler: Pooler;
+  /** Null in a model whose head looks at tokens only. */
+  readonly pooler: Pooler | null;
 
   constructor(
     readonly config: BertConfig,
     init: Initializer,
+    options: { readonly pooler?: boolean } = {},
   ) {
     super();
     this.embeddings = new BertEmbeddings(config, init);
     this.encoder = new Encoder(config, init);
-    this.pooler = new Pooler(config, init);
+    this.pooler = options.pooler === false ? null : new Pooler(config, init);
   }
 
-  /** @throws {ConfigError} a sequence longer than the position table; {ShapeError} ids outside the vocabulary */
-  forward(input: BertInput, pass: Pass): Encoded {
+  /** All but the pooler. @throws {ConfigError} a sequence too long for the position table; {ShapeError} unknown ids */
+  encode(input: BertInput, pass: Pass): Hidden {
     checkLength(input, this.config.maxPositionEmbeddings);
     const embedded = this.embeddings.forward(input, pass); // [rows, hidden]
     const layers = [embedded, ...this.encoder.forward(embedded, input, pass)];
-    const hidden = layers.at(-1) as Tensor; // [rows, hidden]
-    return { hidden, layers, pooled: this.pooler.forward(hidden, input, pass) };
+    return { hidden: layers.at(-1) as Tensor, layers };
+  }
+
+  /** @throws as `encode`; {UsageError} the model was made without a pooler */
+  forward(input: BertInput, pass: Pass): Encoded {
+    if (this.pooler === null) throw new UsageError('this BERT has no pooler', { fix: 'call encode()' });
+    const encoded = this.encode(input, pass);
+    return { ...encoded, pooled: this.pooler.forward(encoded.hidden, input, pass) };
   }
 }

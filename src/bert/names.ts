@@ -1,5 +1,5 @@
 /**
- * Our parameter names <-> those of transformers' BertForPreTraining, by rules: a prefix table and a suffix. Linear
+ * Our parameter names <-> those of transformers' BERTs with their heads, by rules: a prefix table and a suffix. Linear
  * weights are [out, in] in both, so no tensor is transposed.
  */
 const RULES: readonly (readonly [ours: RegExp, theirs: string])[] = [
@@ -18,6 +18,8 @@ const RULES: readonly (readonly [ours: RegExp, theirs: string])[] = [
   [/^mlm\.norm\./, 'cls.predictions.transform.LayerNorm.'],
   [/^mlm\.bias$/, 'cls.predictions.bias'],
   [/^sentence\.dense\./, 'cls.seq_relationship.'],
+  [/^classifier\.dense\./, 'classifier.'],
+  [/^span\.dense\./, 'qa_outputs.'],
 ];
 
 /** The name transformers gives to one of our parameters. @throws when a part of the model has no rule here */

@@ -16,14 +16,19 @@ const PARTS: readonly (readonly [part: string, prefix: string])[] = [
   ['masked-word head', 'mlm.'],
   ['sentence head', 'sentence.'],
 ];
+/** Parts that a model has only where somebody gave it that head. */
+const OTHER_PARTS: typeof PARTS = [
+  ['classification head', 'classifier.'],
+  ['span head', 'span.'],
+];
 
 /** Counts parameters by part; each parameter belongs to the first part whose name it holds. */
 export function summarize(model: Module): PartSummary[] {
   const total = model.parameterCount();
   const counts = new Map<string, number>(PARTS.map(([part]) => [part, 0]));
   for (const [name, parameter] of model.namedParameters()) {
-    const [part] = PARTS.find(([, prefix]) => name.includes(prefix)) as (typeof PARTS)[number];
-    counts.set(part, (counts.get(part) as number) + parameter.size);
+    const [part] = [...PARTS, ...OTHER_PARTS].find(([, prefix]) => name.includes(prefix)) ?? ['other', ''];
+    counts.set(part, (counts.get(part) ?? 0) + parameter.size);
   }
   return [...counts].map(([part, parameters]) => ({ part, parameters, share: parameters / total }));
 }
