@@ -33,6 +33,12 @@ struct Job {
       throw std::runtime_error("memory outside the arena");
     return arena->base() + offset;
   }
+  // -1: no such buffer.
+  float* optional() {
+    if (at == end || *at != -1) return (float*)memory();
+    ++at;
+    return nullptr;
+  }
 };
 
 template <class T>
@@ -95,10 +101,13 @@ inline void run_binary(Job& job) {
 inline void run_matmul(Job& job) {
   MatmulCall c;
   take_all(job, c.a, c.b, c.y);
-  const bool has_bias = take<int>(job) != 0;
-  c.bias = take<const float*>(job);
-  if (!has_bias) c.bias = nullptr;
   take_all(job, c.m, c.n, c.k, c.transpose_a, c.transpose_b, c.batch, c.stride_a, c.stride_b);
+  c.bias = job.optional();
+  take_all(job, c.epilogue, c.fn);
+  c.x = job.optional(), c.sums = job.optional(), c.packed = job.optional();
+  const bool activation = c.fn == kRelu || c.fn == kGelu || c.fn == kGeluTanh;
+  if ((c.epilogue == kActivate || c.epilogue == kSlope) && !activation)
+    throw std::runtime_error("an epilogue is gelu, geluTanh or relu");
   job.table->matmul(job.run, &c);
 }
 
@@ -196,6 +205,7 @@ inline constexpr Command kCommands[] = {
     {"reduce", Plain<&KernelTable::reduce>::run},
     {"argmax", Plain<&KernelTable::argmax>::run},
     {"matmul", run_matmul},
+    {"pack", Plain<&KernelTable::pack>::run},
     {"softmax", Plain<&KernelTable::softmax>::run},
     {"softmaxGrad", Plain<&KernelTable::softmax_grad>::run},
     {"logSoftmax", Plain<&KernelTable::log_softmax>::run},

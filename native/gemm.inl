@@ -151,7 +151,7 @@ struct Product {
   float* y;
   const float* bias;
   int64_t n, k, blocks, depth;
-  int threads;
+  int threads, add;
 };
 
 // Strips of one operand as they lie packed for one block of k.
@@ -171,7 +171,7 @@ static void multiply_strips(const Product& g, int64_t block, const Strips& panel
       const int64_t j = sliver * NR;
       const float* b = slivers.packed + (sliver - slivers.begin) * slivers.stride;
       const float* bias = last && g.bias ? g.bias + j : nullptr;
-      multiply_rows<MR>(rows, {a, b, depth, g.y + i * g.n + j, g.n, least(NR, g.n - j), bias, block > 0});
+      multiply_rows<MR>(rows, {a, b, depth, g.y + i * g.n + j, g.n, least(NR, g.n - j), bias, block > 0 || g.add});
     }
   }
 }
@@ -236,15 +236,62 @@ static inline Operand operand(const float* x, int64_t size, int64_t k, int k_con
   return {x, x + size * k, size, width, step, (size + width - 1) / width, k_contiguous, k_contiguous ? k : size};
 }
 
+// op(b) in slivers of NR columns, all of k one after the other.
+static void pack_once(const Run* run, const float* b, float* y, int64_t k, int64_t n, int transpose_b) {
+  const Operand o = operand(b, n, k, transpose_b, NR, NR);
+  auto body = [=](int64_t begin, int64_t end) {
+    if (k > 0) pack(o, begin, end, 0, k, y + begin * k * NR, k * NR);
+  };
+  parallel(run, o.strips, most(1, kGrain / most(1, k * NR)), body);
+}
+
+// What becomes of the product's elements once they are in y.
+static void finish(const Run* run, const MatmulCall& c) {
+  const auto all = [&](auto f) {
+    using F = decltype(f);
+    float *y = c.y, *x = c.x;
+    if (c.epilogue == kSlope) {
+      return map(run, c.batch * c.m * c.n, y, [=](int64_t i, int64_t count) {
+        const Vec at = load_count(x + i, count);
+        return load_count(y + i, count) * F::d(at, Vec{}, 0.f);
+      });
+    }
+    map(run, c.batch * c.m * c.n, y, [=](int64_t i, int64_t count) {
+      const Vec t = load_count(y + i, count);
+      if (x != nullptr) store_count(x + i, t, count);
+      return F::f(t, 0.f);
+    });
+  };
+  if (c.fn == kRelu) all(Relu());
+  else if (c.fn == kGelu) all(Gelu());
+  else all(GeluTanh());
+}
+
+static void sum_rows(const Run* run, const MatmulCall& c) {
+  float* sums = c.epilogue == kAddTo ? (float*)run->scratch(7, c.m * 4) : c.sums;
+  if (c.transpose_a) reduce(run, kSum, c.a, sums, 1, c.k, c.m);
+  else reduce(run, kSum, c.a, sums, c.m, c.k, 1);
+  if (sums != c.sums) accumulate(run, sums, c.sums, c.m);
+}
+
+static void multiply_all(const Run* run, MatmulCall c);
+
 static void matmul(const Run* run, const MatmulCall* call) {
-  MatmulCall c = *call;
+  multiply_all(run, *call);
+  if (call->epilogue == kActivate || call->epilogue == kSlope) finish(run, *call);
+  if (call->sums != nullptr) sum_rows(run, *call);
+}
+
+static void multiply_all(const Run* run, MatmulCall c) {
+  const int add = c.epilogue == kAddTo;
   if (c.stride_b == 0 && !c.transpose_a && c.stride_a == c.m * c.k) c.m *= c.batch, c.batch = 1;  // one tall matrix
   if (c.m == 0 || c.n == 0 || c.batch == 0) return;
   if (c.k == 0) {
-    const Vec zero = {};
     return parallel_rows(run, c.batch * c.m, c.n, [=](int64_t row) {
-      each_vec(0, c.n, c.y + row * c.n,
-               [=](int64_t j, int64_t n) { return c.bias ? load_count(c.bias + j, n) : zero; });
+      float* y = c.y + row * c.n;
+      each_vec(0, c.n, y, [=](int64_t j, int64_t n) {
+        return (add ? load_count(y + j, n) : Vec{}) + (c.bias ? load_count(c.bias + j, n) : Vec{});
+      });
     });
   }
   // Small matrices: a thread each; big ones: one after the other, each by all threads.
@@ -255,7 +302,7 @@ static void matmul(const Run* run, const MatmulCall* call) {
     for (int64_t i = begin; i < end; ++i) {
       const Operand a = operand(c.a + i * c.stride_a, c.m, c.k, !c.transpose_a, MR, 0);
       const Operand b = operand(c.b + i * c.stride_b, c.n, c.k, c.transpose_b, NR, NR);
-      multiply(run, {a, b, c.y + i * c.m * c.n, c.bias, c.n, c.k, blocks, depth, alone ? 1 : run->threads});
+      multiply(run, {a, b, c.y + i * c.m * c.n, c.bias, c.n, c.k, blocks, depth, alone ? 1 : run->threads, add});
     }
   };
   parallel(run, c.batch, alone ? most(1, 64 * 64 * 64 / work) : c.batch, body);

@@ -30,13 +30,20 @@ struct RandomKey {
   int64_t row;  // index of the first row within the global batch
 };
 
+// What happens to t, an element of a product with its bias: y = fn(t), y = t fn'(x), y += t.
+enum EpilogueKind { kNone, kActivate, kSlope, kAddTo };
+
 struct MatmulCall {
   const float *a, *b;
   float* y;
-  const float* bias;  // [n] or null
   int64_t m, n, k;
   int transpose_a, transpose_b;
   int64_t batch, stride_a, stride_b;
+  const float* bias;    // [n] or null
+  int epilogue, fn;     // fn: kRelu, kGelu or kGeluTanh
+  float* x;             // kActivate: receives t, or null; kSlope: what fn was applied to
+  float* sums;          // [m] or null: sums of the rows of op(a), added to with kAddTo
+  const float* packed;  // b as `pack` laid it out, or null
 };
 
 struct AttentionCall {
@@ -98,6 +105,8 @@ struct KernelTable {
   void (*reduce)(const Run*, int fn, const float* x, float* y, int64_t outer, int64_t size, int64_t inner);
   void (*argmax)(const Run*, const float* x, int32_t* y, int64_t rows, int64_t cols);
   void (*matmul)(const Run*, const MatmulCall*);
+  // op(b) [k, n] for MatmulCall::packed, in k * (n + 64) floats.
+  void (*pack)(const Run*, const float* b, float* y, int64_t k, int64_t n, int transpose_b);
   void (*softmax)(const Run*, const float* x, float* y, int64_t rows, int64_t cols);
   void (*softmax_grad)(const Run*, const float* y, const float* d_y, float* d_x, int64_t rows, int64_t cols);
   void (*log_softmax)(const Run*, const float* x, float* y, int64_t rows, int64_t cols);

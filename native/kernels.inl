@@ -31,6 +31,7 @@ extern "C" const KernelTable BG_TABLE = {
     .reduce = reduce,
     .argmax = argmax,
     .matmul = matmul,
+    .pack = pack_once,
     .softmax = softmax,
     .softmax_grad = softmax_grad,
     .log_softmax = log_softmax,

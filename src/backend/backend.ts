@@ -30,7 +30,20 @@ export interface Walk {
   readonly strides: readonly number[];
 }
 
-/** y[b] = op(a[b]) op(b[b]) (+ bias) for every b of the batch; op transposes or not. */
+/**
+ * What a product's elements go through before they are stored, while they are still in registers. With t an element of
+ * op(a) op(b) + bias:
+ * - `activate`: y = fn(t), and `pre` [batch, m, n], where given, receives t: what the gradient will ask for;
+ * - `slope`: y = t fn'(x), x [batch, m, n] being what fn was applied to: dOut times weights becomes the gradient of x;
+ * - `add`: y += t, where y holds a gradient that is summed over several calls.
+ * fn is gelu, geluTanh or relu, functions whose slope needs x alone.
+ */
+export type Epilogue =
+  | { readonly kind: 'activate'; readonly fn: UnaryFn; readonly pre?: Buf }
+  | { readonly kind: 'slope'; readonly fn: UnaryFn; readonly x: Buf }
+  | { readonly kind: 'add' };
+
+/** y[b] = op(a[b]) op(b[b]) (+ bias) for every b of the batch, through the epilogue; op transposes or not. */
 export interface MatmulCall {
   /** [batch, m, k], or [batch, k, m] when `transposeA`. */
   readonly a: Buf;
@@ -40,6 +53,11 @@ export interface MatmulCall {
   readonly y: Buf;
   /** [n], added to every row; absent: nothing is added. */
   readonly bias?: Buf;
+  readonly epilogue?: Epilogue;
+  /** [m]: receives the sum over k of each row of op(a) (a bias's gradient); added to, with `add`. For a batch of 1. */
+  readonly sums?: Buf;
+  /** What `pack` made of b, for many products with one matrix. For strideB 0; b must still be there. */
+  readonly packed?: Buf;
   readonly m: number;
   readonly n: number;
   readonly k: number;
@@ -142,6 +160,10 @@ export interface Kernels {
   /** y[r] = index of the largest x[r, :], the first one of equals; y is i32. */
   argmax(x: Buf, y: Buf, rows: number, cols: number): void;
   matmul(call: MatmulCall): void;
+  /** Elements that `pack` needs for op(b) [k, n]; 0 where matmul reads b best as it is, and `pack` need not be called. */
+  packedLength(k: number, n: number): number;
+  /** y = op(b) in the order in which this backend's matmul reads it: pays where b meets few rows a call, many times. */
+  pack(b: Buf, y: Buf, k: number, n: number, transposeB: boolean): void;
   softmax(x: Buf, y: Buf, rows: number, cols: number): void;
   /** dX = y * (dY - sum(dY * y)). */
   softmaxGrad(y: Buf, dY: Buf, dX: Buf, rows: number, cols: number): void;

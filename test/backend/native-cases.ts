@@ -2,6 +2,7 @@ import type { Buf } from '../../src/backend/backend.js';
 import type { RandomKey } from '../../src/core/random.js';
 import * as elementwise from '../../src/ops/elementwise.js';
 import { gelu, geluTanh } from '../../src/ops/gelu.js';
+import { dotTolerance, MATMUL_CASES } from './native-matmul-cases.js';
 import type { Trial } from './native-trial.js';
 
 /** A kernel on some sizes. `tolerance` is absolute, for inputs within [-2, 2] unless the case says otherwise. */
@@ -10,11 +11,6 @@ export interface Case {
   readonly tolerance: number;
   body(t: Trial): void;
 }
-
-/** Unit roundoff of f32. */
-const U = 2 ** -24;
-/** |fl(x . y) - x . y| <= k u |x| . |y| to first order (Higham 2002, sec. 3.1), for elements up to 2. */
-const dotTolerance = (k: number): number => (k + 1) * U * 4 * k + 1e-6;
 
 const SIZES = [0, 1, 7, 16, 63, 1000, 17_001];
 const ROWS = [
@@ -270,38 +266,6 @@ const rowCases: Case[] = [
   }),
 ];
 
-const MATMULS = [
-  // m, n, k, batch
-  [1, 1, 1, 1],
-  [3, 5, 7, 1],
-  [0, 5, 7, 2],
-  [5, 0, 7, 2],
-  [5, 7, 0, 2],
-  [4, 4, 4, 0],
-  [17, 33, 19, 3],
-  [65, 130, 257, 1],
-  [1, 300, 128, 1],
-  [128, 64, 32, 5],
-] as const;
-
-const matmulCases: Case[] = [false, true].flatMap((transposeA) =>
-  [false, true].map((transposeB) => ({
-    name: `matmul ${transposeA ? 't' : 'n'}${transposeB ? 't' : 'n'}`,
-    tolerance: dotTolerance(257),
-    body: (t: Trial) => {
-      for (const [m, n, k, batch] of MATMULS) {
-        for (const strideB of [0, k * n]) {
-          const a = t.floats(batch * m * k);
-          const b = t.floats(strideB === 0 ? k * n : batch * strideB);
-          const bias = strideB === 0 ? { bias: t.floats(n) } : {};
-          const call = { a, b, m, n, k, transposeA, transposeB, batch, strideA: m * k, strideB, ...bias };
-          t.kernels.matmul({ ...call, y: t.out(batch * m * n) });
-        }
-      }
-    },
-  })),
-);
-
 function ends(lengths: readonly number[]): number[] {
   const offsets = [0];
   for (const length of lengths) offsets.push(offsets[offsets.length - 1] + length);
@@ -374,7 +338,7 @@ export const CASES: readonly Case[] = [
   ...binaryCases,
   ...small,
   ...rowCases,
-  ...matmulCases,
+  ...MATMUL_CASES,
   ...attentionCases,
   adamwCase,
 ];

@@ -54,6 +54,11 @@ export class Trial {
     return this.watch(this.held(this.backend.alloc(length, dtype === 'i32' ? 'i32' : this.backend.float)));
   }
 
+  /** Memory whose content is the backend's own business. */
+  scratch(length: number): Buf {
+    return this.held(this.backend.alloc(length, this.backend.float));
+  }
+
   /** Compares an input that is updated in place. */
   watch(buf: Buf): Buf {
     this.outs.push(buf);

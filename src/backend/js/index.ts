@@ -21,6 +21,8 @@ const kernels: Kernels = {
   reduce,
   argmax,
   matmul,
+  packedLength: () => 0,
+  pack: () => {},
   softmax,
   softmaxGrad,
   logSoftmax,

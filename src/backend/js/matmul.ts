@@ -1,6 +1,39 @@
 import type { MatmulCall } from '../backend.js';
 import { dataOf } from './memory.js';
 
+/** What becomes of t, an element of the product with its bias, at place `at` of y. */
+type Finish = (t: number, at: number) => number;
+
+function finishOf({ epilogue, y }: MatmulCall): Finish {
+  if (epilogue === undefined) return (t) => t;
+  if (epilogue.kind === 'add') {
+    const before = dataOf(y);
+    return (t, at) => before[at] + t;
+  }
+  const { fn } = epilogue;
+  if (epilogue.kind === 'slope') {
+    const x = dataOf(epilogue.x);
+    return (t, at) => t * fn.dJs(x[at], fn.js(x[at], 0), 0);
+  }
+  const pre = epilogue.pre && dataOf(epilogue.pre);
+  return (t, at) => {
+    if (pre) pre[at] = t;
+    return fn.js(t, 0);
+  };
+}
+
+/** sums[i] = sum over p of op(a)[i, p]. */
+function sumRows({ a, sums, epilogue, m, k, transposeA }: MatmulCall): void {
+  if (sums === undefined) return;
+  const [from, to] = [dataOf(a), dataOf(sums)];
+  const [row, col] = transposeA ? [1, m] : [k, 1];
+  for (let i = 0; i < m; i++) {
+    let sum = epilogue?.kind === 'add' ? to[i] : 0;
+    for (let p = 0; p < k; p++) sum += from[i * row + p * col];
+    to[i] = sum;
+  }
+}
+
 /**
  * Three loops. The middle one runs over the inner size, so that a row of `b` is read and a row of sums written in
  * memory order; each sum is kept in double precision and taken in rising order of the inner index.
@@ -9,6 +42,7 @@ export function matmul(call: MatmulCall): void {
   const { m, n, k, transposeA, transposeB } = call;
   const [a, b, y] = [dataOf(call.a), dataOf(call.b), dataOf(call.y)];
   const bias = call.bias && dataOf(call.bias);
+  const finish = finishOf(call);
   const sums = new Float64Array(n);
   // Steps along a row and down a column of op(a) and op(b).
   const [aRow, aCol] = transposeA ? [1, m] : [k, 1];
@@ -23,7 +57,8 @@ export function matmul(call: MatmulCall): void {
         for (let j = 0, at = startB + p * bRow; j < n; j++, at += bCol) sums[j] += value * b[at];
       }
       const start = (batch * m + i) * n;
-      for (let j = 0; j < n; j++) y[start + j] = bias ? sums[j] + bias[j] : sums[j];
+      for (let j = 0; j < n; j++) y[start + j] = finish(bias ? sums[j] + bias[j] : sums[j], start + j);
     }
   }
+  sumRows(call);
 }

@@ -11,6 +11,7 @@ export const COMMANDS = [
   'reduce',
   'argmax',
   'matmul',
+  'pack',
   'softmax',
   'softmaxGrad',
   'logSoftmax',
@@ -57,6 +58,9 @@ export const BINARY_FUNCTIONS = ['add', 'sub', 'mul', 'div', 'maximum', 'minimum
 /** The same for `ReduceFn`. */
 export const REDUCE_FUNCTIONS = ['sum', 'max', 'min'] as const;
 
+/** The same for `EpilogueKind`; 0 is none. */
+export const EPILOGUE_KINDS = ['none', 'activate', 'slope', 'add'] as const;
+
 const places = <Name extends string>(names: readonly Name[]): ReadonlyMap<string, number> =>
   new Map(names.map((name, place) => [name, place]));
 
@@ -64,6 +68,7 @@ const places = <Name extends string>(names: readonly Name[]): ReadonlyMap<string
 export const UNARY_CODES = places(UNARY_FUNCTIONS);
 export const BINARY_CODES = places(BINARY_FUNCTIONS);
 export const REDUCE_CODES = places(REDUCE_FUNCTIONS);
+export const EPILOGUE_CODES = places(EPILOGUE_KINDS);
 /** Code by name; a record, so that a lookup by a constant name costs nothing. */
 export const COMMAND_CODES = Object.fromEntries(COMMANDS.map((name, place) => [name, place])) as Readonly<
   Record<Command, number>

@@ -3,7 +3,7 @@ import { type RandomKey, seedWords } from '../../core/random.js';
 import { numel, type Shape } from '../../core/shape.js';
 import type { AdamWCall, AttentionCall, BinaryFn, Buf, Kernels, MatmulCall, UnaryFn, Walk } from '../backend.js';
 import { fewAxes, reach } from './axes.js';
-import { BINARY_CODES, REDUCE_CODES, UNARY_CODES } from './codes.js';
+import { BINARY_CODES, EPILOGUE_CODES, REDUCE_CODES, UNARY_CODES } from './codes.js';
 import type { NativeMemory } from './memory.js';
 import type { Queue } from './queue.js';
 
@@ -22,6 +22,10 @@ const keyWords = ({ seed, stream, step, row }: RandomKey): readonly number[] => 
 ];
 
 const NO_DROPOUT = { rate: 0, key: { seed: 0, stream: 0, step: 0, row: 0 } } as const;
+/** In place of an offset: no such buffer. */
+const NOWHERE = -1;
+/** A packed matrix is filled up to whole tiles, and none is wider than this (native/gemm.inl). */
+const STRIP = 64;
 /** No id has this value. */
 const NONE = 2 ** 40;
 
@@ -109,14 +113,33 @@ export class NativeKernels implements Kernels {
 
   matmul(call: MatmulCall): void {
     const { at } = this;
-    const { m, n, k, transposeA, transposeB, batch, strideA, strideB, bias } = call;
+    const { m, n, k, transposeA, transposeB, batch, strideA, strideB } = call;
+    const transposes = [Number(transposeA), Number(transposeB)];
     const last = batch - 1;
     const a = at(call.a, batch === 0 ? 0 : last * strideA + m * k);
     const b = at(call.b, batch === 0 ? 0 : last * strideB + k * n);
     const y = at(call.y, batch * m * n);
-    const biasAt = bias === undefined ? [0, 0] : [1, at(bias, n)];
-    const transposes = [Number(transposeA), Number(transposeB)];
-    this.queue.push('matmul', a, b, y, ...biasAt, m, n, k, ...transposes, batch, strideA, strideB);
+    const given = (buf: Buf | undefined, count: number): number => (buf === undefined ? NOWHERE : at(buf, count));
+    const packed = given(call.packed, this.packedLength(k, n));
+    const [kind, fn, x] = this.epilogueWords(call.epilogue, batch * m * n);
+    const rest = [given(call.bias, n), kind, fn, x, given(call.sums, m), packed];
+    this.queue.push('matmul', a, b, y, m, n, k, ...transposes, batch, strideA, strideB, ...rest);
+  }
+
+  private epilogueWords(epilogue: MatmulCall['epilogue'], length: number): readonly [number, number, number] {
+    if (epilogue === undefined) return [0, 0, NOWHERE];
+    const kind = EPILOGUE_CODES.get(epilogue.kind) as number;
+    if (epilogue.kind === 'add') return [kind, 0, NOWHERE];
+    const x = epilogue.kind === 'slope' ? epilogue.x : epilogue.pre;
+    return [kind, codeOf(UNARY_CODES, epilogue.fn.name), x === undefined ? NOWHERE : this.at(x, length)];
+  }
+
+  packedLength(k: number, n: number): number {
+    return k * (n + STRIP);
+  }
+
+  pack(b: Buf, y: Buf, k: number, n: number, transposeB: boolean): void {
+    this.queue.push('pack', this.at(b, k * n), this.at(y, this.packedLength(k, n)), k, n, Number(transposeB));
   }
 
   softmax(x: Buf, y: Buf, rows: number, cols: number): void {

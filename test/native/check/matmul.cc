@@ -23,7 +23,8 @@ Run many() {
 MatmulCall call_of(const Sizes& s, const Floats& a, const Floats& b, const float* bias, int layout, int64_t batch,
                    int repeat) {
   const int64_t stride_a = repeat == 1 ? 0 : s.m * s.k, stride_b = repeat == 2 ? 0 : s.k * s.n;
-  return {a.data(), b.data(), nullptr, bias, s.m, s.n, s.k, layout & 1, layout >> 1, batch, stride_a, stride_b};
+  return {a.data(), b.data(), nullptr, s.m,   s.n,   s.k,     layout & 1, layout >> 1, batch,
+          stride_a, stride_b, bias,    kNone, kGelu, nullptr, nullptr,    nullptr};
 }
 
 double element(const MatmulCall& c, int64_t q, int64_t i, int64_t j, double* size) {
