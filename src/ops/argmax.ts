@@ -3,7 +3,7 @@ import { numel, rowsOf } from '../core/shape.js';
 import { takes } from './check.js';
 import { notDifferentiable, type Op } from './op.js';
 import { bytesOf } from './reduction.js';
-import { rowBadSamples, rowSamples } from './samples.js';
+import { rowBadSamples, rowSamples, rowsWorkload, vocabularyRows } from './samples.js';
 
 export const argmax: Op = {
   name: 'argmax',
@@ -27,5 +27,6 @@ export const argmax: Op = {
   forward: ({ kernels }, [x], y) => kernels.argmax(x.buf, y.buf, ...rowsOf(x.shape)),
   backward: notDifferentiable('the result is an index; it jumps'),
   samples: rowSamples,
+  workload: rowsWorkload({}, undefined, vocabularyRows),
   badSamples: [...rowBadSamples, { name: 'no columns', inputs: [[3, 0]], attrs: {} }],
 };

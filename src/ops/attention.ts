@@ -261,5 +261,11 @@ export const attention: Op<AttentionAttrs> = {
     return ctx.run(concat, rows, { axis: 0 }); // [queryRows, heads * headDim]
   },
   samples: attentionSamples,
+  workload: {
+    axes: ['sequences', 'rows of each', 'heads', 'width of a head'],
+    at: ([sequences, seq, heads, headDim]) =>
+      sample('', { lengths: new Array<number>(sequences).fill(seq), heads, headDim }),
+    bert: ({ batch, seq, heads, hidden }) => [['self-attention', [batch, seq, heads, hidden / heads]]],
+  },
   badSamples: attentionBadSamples,
 };

@@ -3,7 +3,7 @@ import { broadcastShapes, broadcastStrides, numel } from '../core/shape.js';
 import { takes } from './check.js';
 import type { Arg, BackwardCtx, NotDifferentiable, Op, OpDoc } from './op.js';
 import { bytesOf, unbroadcast } from './reduction.js';
-import { type BinarySampling, binaryBadSamples, binarySamples } from './samples.js';
+import { type BinarySampling, binaryBadSamples, binarySamples, rowsWorkload } from './samples.js';
 
 /** dOut times the derivative with respect to one input, in the shape of the result. */
 type Slope = (ctx: BackwardCtx<object>) => Arg;
@@ -38,6 +38,7 @@ export function binaryOp(row: BinaryRow): Op {
         ? slopes
         : (ctx) => slopes.map((slope, i) => (ctx.needs(i) ? unbroadcast(ctx, slope(ctx), ctx.inputs[i].shape) : null)),
     samples: binarySamples(row.samples),
+    workload: rowsWorkload({}, (...shape) => [shape, { shape, range: row.samples.rangeB ?? [-2, 2] }]),
     badSamples: binaryBadSamples,
   };
 }

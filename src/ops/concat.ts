@@ -3,6 +3,7 @@ import { type Shape, sameShape, stridesOf } from '../core/shape.js';
 import { checkRank } from './check.js';
 import type { Arg, Op, Sample } from './op.js';
 import { bytesOf } from './reduction.js';
+import { rowsWorkload } from './samples.js';
 import { slice } from './slice.js';
 
 export interface ConcatAttrs {
@@ -155,6 +156,10 @@ export const concat: Op<ConcatAttrs> = {
     .concat([
       { name: 'the same tensor twice', inputs: [{ shape: [2, 3] }, { shape: [2, 3], same: 0 }], attrs: { axis: 1 } },
     ]),
+  workload: rowsWorkload({ axis: 1 }, (rows, cols) => [
+    [rows, cols],
+    [rows, cols],
+  ]),
   badSamples: [
     { name: 'no inputs', inputs: [], attrs: { axis: 0 } },
     {

@@ -9,6 +9,7 @@ import type { Arg, ComposeCtx, GradOp, Op, Sample, SampleInput } from './op.js';
 import { sum } from './reduce.js';
 import { bytesOf } from './reduction.js';
 import { reshape } from './reshape.js';
+import { rowsWorkload, vocabularyRows } from './samples.js';
 import { withScratch } from './scratch.js';
 import { slice } from './slice.js';
 
@@ -133,6 +134,11 @@ export const crossEntropy: Op<CrossEntropyAttrs> = {
       smooth: false,
     },
   ],
+  workload: rowsWorkload(
+    { ignoreIndex: -1, scale: null },
+    (rows, classes) => [[rows, classes], { shape: [rows], ids: classes }],
+    vocabularyRows,
+  ),
   badSamples: [
     { name: 'one label too few', inputs: [[3, 4], { shape: [2], ids: 4 }], attrs: { ignoreIndex: -1, scale: 1 } },
     { name: 'rank 3', inputs: [[2, 3, 4], { shape: [2], ids: 4 }], attrs: { ignoreIndex: -1, scale: 1 } },

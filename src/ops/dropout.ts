@@ -4,6 +4,7 @@ import { numel, rowsOf, type Shape } from '../core/shape.js';
 import { takes } from './check.js';
 import type { Op, Sample } from './op.js';
 import { bytesOf } from './reduction.js';
+import { rowsWorkload } from './samples.js';
 import { copyAll } from './scratch.js';
 
 export interface DropoutAttrs {
@@ -69,6 +70,7 @@ export const dropout: Op<DropoutAttrs> = {
     sample('a large seed', [3, 20], 0.5, { seed: 2 ** 52 + 1, step: 4e9 }),
     sample('bert', [2, 5, 32], 0.1),
   ],
+  workload: rowsWorkload({ rate: 0.1, key: KEY }),
   badSamples: [
     { name: 'everything dropped', inputs: [[3]], attrs: { rate: 1, key: KEY } },
     { name: 'a negative rate', inputs: [[3]], attrs: { rate: -0.1, key: KEY } },

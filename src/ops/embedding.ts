@@ -62,6 +62,11 @@ export const gather: Op = {
     { name: 'one id many times', inputs: [[4, 5], { shape: [6], ids: 4, values: [2, 2, 2, 2, 2, 2] }], attrs: {} },
     { name: 'first and last row', inputs: [[9, 3], { shape: [4], ids: 9, values: [8, 0, 0, 8] }], attrs: {} },
   ],
+  workload: {
+    axes: ['rows of the table', 'ids', 'width'],
+    at: ([rows, ids, width]) => ({ inputs: [[rows, width], { shape: [ids], ids: rows }], attrs: {} }),
+    bert: ({ vocab, tokens, hidden }) => [['word embeddings', [vocab, tokens, hidden]]],
+  },
   badSamples: [
     { name: 'ids that are floats', inputs: [[5, 3], [2]], attrs: {} },
     { name: 'a vector as table', inputs: [[5], { shape: [2], ids: 5 }], attrs: {} },

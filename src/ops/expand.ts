@@ -3,6 +3,7 @@ import { broadcastShapes, broadcastStrides, type Shape, sameShape, stridesOf } f
 import { checkSizes, takes } from './check.js';
 import type { BadSample, Op, Sample } from './op.js';
 import { bytesOf, unbroadcast } from './reduction.js';
+import { hiddenStates } from './samples.js';
 
 export interface ExpandAttrs {
   readonly shape: Shape;
@@ -49,6 +50,11 @@ export const expand: Op<ExpandAttrs> = {
       ['bert: key bias', [2, 1, 1, 9], [2, 2, 9, 9]],
     ] as const
   ).map(([name, x, shape]): Sample<ExpandAttrs> => ({ name, inputs: [x], attrs: { shape } })),
+  workload: {
+    axes: ['rows', 'columns'],
+    at: ([rows, cols]) => ({ inputs: [[cols]], attrs: { shape: [rows, cols] } }),
+    bert: (sizes) => [hiddenStates(sizes)],
+  },
   badSamples: [
     { name: 'size 3 to 4', inputs: [[3]], attrs: { shape: [4] } },
     { name: 'fewer axes', inputs: [[2, 3]], attrs: { shape: [3] } },

@@ -1,6 +1,7 @@
 import { erfc } from '../core/special.js';
 import { add, addScalar, erf, mul, mulScalar, powScalar, tanh } from './elementwise.js';
 import type { Arg, ComposeCtx } from './op.js';
+import { innerStates } from './samples.js';
 import type { UnaryAttrs } from './unary-op.js';
 import { unaryOp } from './unary-op.js';
 
@@ -28,6 +29,7 @@ export const gelu = unaryOp({
   dJs: (x) => normalCdf(x) + x * normalDensity(x),
   compose: (ctx) => halfOf(ctx, ctx.run(erf, [ctx.run(mulScalar, ctx.inputs, { c: Math.SQRT1_2 })], { c: 0 })),
   samples: { extreme: [-40, 40] },
+  bert: innerStates,
 });
 
 const SCALE = Math.sqrt(2 / Math.PI);
@@ -58,4 +60,5 @@ export const geluTanh = unaryOp({
     return halfOf(ctx, run(tanh, [run(mulScalar, [run(add, [inputs[0], cube], {})], { c: SCALE })], { c: 0 }));
   },
   samples: { extreme: [-40, 40] },
+  bert: innerStates,
 });

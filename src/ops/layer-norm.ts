@@ -5,6 +5,7 @@ import { add, addScalar, mul, rsqrt, square, sub } from './elementwise.js';
 import type { GradOp, Op, Sample } from './op.js';
 import { alongLast, mean } from './reduce.js';
 import { bytesOf } from './reduction.js';
+import { rowsWorkload } from './samples.js';
 
 export interface LayerNormAttrs {
   /** Added to the variance: 1e-12 in BERT. */
@@ -91,6 +92,7 @@ export const layerNorm: Op<LayerNormAttrs> = {
     { ...sample('one column: no variance', [4, 1], { eps: 1 }) },
     { ...sample('extreme values', [4, 9], { range: [-1e15, 1e15] }), smooth: false },
   ],
+  workload: rowsWorkload({ eps: 1e-12 }, (rows, cols) => [[rows, cols], [cols], [cols]]),
   badSamples: [
     { name: 'another gamma', inputs: [[2, 3], [2], [3]], attrs: { eps: 1e-12 } },
     { name: 'another beta', inputs: [[2, 3], [3], [1]], attrs: { eps: 1e-12 } },

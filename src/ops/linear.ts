@@ -74,6 +74,16 @@ export const linear: Op = {
     sample('bert: feed-forward', [2, 5], 32, 64),
     { name: 'x is the weight', inputs: [[4, 5], { shape: [4, 5], same: 0 }, [4]], attrs: {} },
   ],
+  workload: {
+    axes: ['rows', 'in', 'out'],
+    at: ([rows, from, to]) => ({ inputs: [[rows, from], [to, from], [to]], attrs: {} }),
+    bert: ({ tokens, hidden, intermediate, masked, vocab }) => [
+      ['query, key, value, output', [tokens, hidden, hidden]],
+      ['feed-forward, in', [tokens, hidden, intermediate]],
+      ['feed-forward, out', [tokens, intermediate, hidden]],
+      ['vocabulary', [masked, hidden, vocab]],
+    ],
+  },
   badSamples: [
     { name: 'another width', inputs: [[2, 3], [4, 5], [4]], attrs: {} },
     { name: 'weight turned', inputs: [[2, 3], [3, 4], [4]], attrs: {} },

@@ -4,7 +4,7 @@ import { exp, log, sub } from './elementwise.js';
 import type { GradOp, Op } from './op.js';
 import { alongLast, max, sum } from './reduce.js';
 import { bytesOf } from './reduction.js';
-import { rowBadSamples, rowSamples } from './samples.js';
+import { rowBadSamples, rowSamples, rowsWorkload, vocabularyRows } from './samples.js';
 
 const logSoftmaxGrad: GradOp = {
   name: 'logSoftmaxGrad',
@@ -36,5 +36,6 @@ export const logSoftmax: Op = {
     return run(sub, [shifted, run(log, [run(sum, [run(exp, [shifted], { c: 0 })], last)], { c: 0 })], {});
   },
   samples: rowSamples,
+  workload: rowsWorkload({}, undefined, vocabularyRows),
   badSamples: rowBadSamples,
 };

@@ -119,6 +119,17 @@ export const matmul: Op<MatmulAttrs> = {
     one('bert: scores', [2, 2, 9, 16], [2, 2, 9, 16], false, true),
     one('bert: context', [2, 2, 9, 9], [2, 2, 9, 16]),
   ],
+  workload: {
+    axes: ['m', 'k', 'n'],
+    at: ([m, k, n]) => ({
+      inputs: [
+        [m, k],
+        [k, n],
+      ],
+      attrs: { transposeA: false, transposeB: false },
+    }),
+    bert: ({ tokens, hidden, intermediate }) => [['hidden times inner', [tokens, hidden, intermediate]]],
+  },
   badSamples: [
     bad('inner sizes', [
       [2, 3],

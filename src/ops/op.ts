@@ -49,6 +49,30 @@ export interface Sample<Attrs> {
   readonly smooth?: false;
 }
 
+/** Sizes that a BERT asks of its ops. */
+export interface BertSizes {
+  readonly batch: number;
+  readonly seq: number;
+  /** batch * seq: rows of every activation. */
+  readonly tokens: number;
+  readonly hidden: number;
+  readonly heads: number;
+  readonly intermediate: number;
+  readonly vocab: number;
+  /** Places whose word is predicted. */
+  readonly masked: number;
+}
+
+/** What an op is benchmarked at. */
+export interface Workload<Attrs> {
+  /** What each size counts: "rows", "in", "out". */
+  readonly axes: readonly string[];
+  /** Inputs and attributes of these sizes. */
+  at(sizes: readonly number[]): Omit<Sample<Attrs>, 'name'>;
+  /** Where a BERT meets it, and at what sizes. */
+  bert(sizes: BertSizes): readonly (readonly [where: string, sizes: readonly number[]])[];
+}
+
 /** Inputs that must be refused. */
 export interface BadSample<Attrs> {
   readonly name: string;
@@ -119,5 +143,7 @@ export interface Op<Attrs extends object = object> {
   /** Fused ops: the same result from small ops, against which value and gradient are tested. */
   readonly compose?: (ctx: ComposeCtx<Attrs>) => Arg;
   readonly samples: readonly Sample<Attrs>[];
+  /** Absent: nothing runs that could be timed (a view). */
+  readonly workload?: Workload<Attrs>;
   readonly badSamples: readonly BadSample<Attrs>[];
 }

@@ -56,6 +56,11 @@ export const permute: Op<PermuteAttrs> = {
       ['bert: heads first', [2, 5, 4, 8], [0, 2, 1, 3]],
     ] as const
   ).map(([name, x, axes]): Sample<PermuteAttrs> => ({ name, inputs: [x], attrs: { axes } })),
+  workload: {
+    axes: ['batch', 'rows', 'heads', 'width'],
+    at: (sizes) => ({ inputs: [sizes], attrs: { axes: [0, 2, 1, 3] } }),
+    bert: ({ batch, seq, heads, hidden }) => [['heads first', [batch, seq, heads, hidden / heads]]],
+  },
   badSamples: [
     { name: 'an axis twice', inputs: [[2, 3]], attrs: { axes: [0, 0] } },
     { name: 'too few axes', inputs: [[2, 3]], attrs: { axes: [1] } },

@@ -6,6 +6,7 @@ import { div, equal, mul, mulScalar } from './elementwise.js';
 import { expand } from './expand.js';
 import type { Arg, BackwardCtx, BadSample, Op, OpDoc, Sample } from './op.js';
 import { bytesOf, reduceAxes, reducedShape, seenAs } from './reduction.js';
+import { rowsWorkload } from './samples.js';
 import { withScratch } from './scratch.js';
 
 export interface ReduceAttrs {
@@ -61,6 +62,7 @@ const reduction = (row: Row): Op<ReduceAttrs> => ({
   forward: (backend, [x], y, attrs) => row.forward(backend, x, y, attrs),
   backward: (ctx) => [row.backward(ctx)],
   samples: row.apart ? samples.map(keptApart) : samples,
+  workload: rowsWorkload({ axes: [0], keepDims: false }, (...shape) => [{ shape, apart: 0.5 }]),
   badSamples,
 });
 

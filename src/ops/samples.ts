@@ -1,6 +1,6 @@
 // Samples that many ops share. Sizes 15, 16, 17, 63 and 65 lie around the vector lengths of kernels.
 import type { Shape } from '../core/shape.js';
-import type { BadSample, Sample, SampleInput } from './op.js';
+import type { BadSample, BertSizes, Sample, SampleInput, Workload } from './op.js';
 
 /** Shapes every op of one tensor should see, by class. */
 const SHAPES: readonly (readonly [name: string, shape: Shape])[] = [
@@ -126,3 +126,39 @@ export const rowBadSamples: readonly BadSample<object>[] = [
   { name: 'integers', inputs: [{ shape: [3], ids: 5 }], attrs: {} },
   { name: 'nine axes', inputs: [[1, 1, 1, 1, 1, 1, 1, 1, 1]], attrs: {} },
 ];
+
+/** Rows of hidden states. */
+export const hiddenStates = ({ tokens, hidden }: BertSizes): readonly [string, readonly number[]] => [
+  'hidden states',
+  [tokens, hidden],
+];
+
+/** Inner rows of the feed-forward layer. */
+export const innerStates = ({ tokens, intermediate }: BertSizes): readonly (readonly [string, readonly number[]])[] => [
+  ['feed-forward', [tokens, intermediate]],
+];
+
+/** Scores of attention, a row for each query. */
+export const attentionRows = ({ batch, heads, seq }: BertSizes): readonly (readonly [string, readonly number[]])[] => [
+  ['attention scores', [batch * heads * seq, seq]],
+];
+
+/** Logits over the vocabulary, a row for each masked place. */
+export const vocabularyRows = ({ masked, vocab }: BertSizes): readonly (readonly [string, readonly number[]])[] => [
+  ['logits of masked words', [masked, vocab]],
+];
+
+/**
+ * Workload of an op on [rows, cols].
+ * @param inputs shapes of the inputs for so many rows and columns
+ * @param bert where a BERT meets it; default: hidden states
+ */
+export const rowsWorkload = <A extends object>(
+  attrs: A,
+  inputs: (rows: number, cols: number) => readonly (SampleInput | Shape)[] = (rows, cols) => [[rows, cols]],
+  bert: Workload<A>['bert'] = (sizes) => [hiddenStates(sizes)],
+): Workload<A> => ({
+  axes: ['rows', 'columns'],
+  at: ([rows, cols]) => ({ inputs: inputs(rows, cols), attrs }),
+  bert,
+});

@@ -3,6 +3,7 @@ import { numel, type Shape, stridesOf } from '../core/shape.js';
 import { takes } from './check.js';
 import type { GradOp, Op, Sample } from './op.js';
 import { bytesOf } from './reduction.js';
+import { hiddenStates } from './samples.js';
 
 export interface SliceAttrs {
   readonly axis: number;
@@ -73,6 +74,11 @@ export const slice: Op<SliceAttrs> = {
       ['bert: the first token', [2, 5, 32], 1, 0, 1],
     ] as const
   ).map(([name, x, axis, start, end]): Sample<SliceAttrs> => ({ name, inputs: [x], attrs: { axis, start, end } })),
+  workload: {
+    axes: ['rows', 'columns'],
+    at: ([rows, cols]) => ({ inputs: [[rows, cols]], attrs: { axis: 1, start: 0, end: Math.ceil(cols / 2) } }),
+    bert: (sizes) => [hiddenStates(sizes)],
+  },
   badSamples: [
     { name: 'past the end', inputs: [[3]], attrs: { axis: 0, start: 1, end: 4 } },
     { name: 'a negative start', inputs: [[3]], attrs: { axis: 0, start: -1, end: 2 } },

@@ -4,7 +4,7 @@ import { div, exp, sub } from './elementwise.js';
 import type { GradOp, Op } from './op.js';
 import { alongLast, max, sum } from './reduce.js';
 import { bytesOf } from './reduction.js';
-import { rowBadSamples, rowSamples } from './samples.js';
+import { attentionRows, rowBadSamples, rowSamples, rowsWorkload } from './samples.js';
 
 const softmaxGrad: GradOp = {
   name: 'softmaxGrad',
@@ -36,5 +36,6 @@ export const softmax: Op = {
     return run(div, [powers, run(sum, [powers], last)], {});
   },
   samples: rowSamples,
+  workload: rowsWorkload({}, undefined, attentionRows),
   badSamples: rowBadSamples,
 };

@@ -1,9 +1,9 @@
 import type { UnaryFn } from '../backend/backend.js';
 import { numel } from '../core/shape.js';
 import { takes } from './check.js';
-import type { Arg, ComposeCtx, GradOp, Op, OpDoc } from './op.js';
+import type { Arg, ComposeCtx, GradOp, Op, OpDoc, Workload } from './op.js';
 import { bytesOf } from './reduction.js';
-import { type UnarySampling, unaryBadSamples, unarySamples } from './samples.js';
+import { rowsWorkload, type UnarySampling, unaryBadSamples, unarySamples } from './samples.js';
 
 /** The constant of an elementwise function; 0 where it has none. */
 export interface UnaryAttrs {
@@ -15,6 +15,8 @@ export interface UnaryRow extends UnaryFn {
   readonly doc: OpDoc;
   readonly samples: UnarySampling;
   readonly compose?: (ctx: ComposeCtx<UnaryAttrs>) => Arg;
+  /** Where a BERT meets it; default: hidden states. */
+  readonly bert?: Workload<UnaryAttrs>['bert'];
 }
 
 const slopeOf = (fn: UnaryFn): GradOp<UnaryAttrs> => ({
@@ -44,6 +46,11 @@ export function unaryOp(row: UnaryRow): UnaryOp {
     backward: ({ inputs: [x], out, dOut, attrs, runGrad }) => [...runGrad(slope, [x, out, dOut], attrs)],
     ...(row.compose === undefined ? {} : { compose: row.compose }),
     samples: unarySamples(row.samples),
+    workload: rowsWorkload(
+      { c: row.samples.c?.[0] ?? 0 },
+      (...shape) => [{ shape, range: row.samples.range ?? [-2, 2] }],
+      row.bert,
+    ),
     badSamples: unaryBadSamples,
   };
 }

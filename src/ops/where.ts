@@ -2,6 +2,7 @@ import { numel, type Shape } from '../core/shape.js';
 import { mustBe, takes } from './check.js';
 import type { GradOp, Op, Sample, SampleInput } from './op.js';
 import { bytesOf } from './reduction.js';
+import { rowsWorkload } from './samples.js';
 import { withScratch } from './scratch.js';
 
 /** Sends a gradient to the side it came from, and 0 to the other. */
@@ -65,6 +66,7 @@ export const where: Op = {
     { name: 'any number but 0 is true', inputs: [{ shape: [5], values: [-1, 0, 0.5, -0, 3] }, [5], [5]], attrs: {} },
     { name: 'the same tensor twice', inputs: [mask([3, 5]), [3, 5], { shape: [3, 5], same: 1 }], attrs: {} },
   ],
+  workload: rowsWorkload({}, (...shape) => [mask(shape), shape, shape]),
   badSamples: [
     { name: 'other shape of a', inputs: [[2, 3], [3], [2, 3]], attrs: {} },
     {
