@@ -33,7 +33,7 @@
       "xcode_settings": { "GCC_ENABLE_CPP_EXCEPTIONS": "YES" },
       "dependencies": ["isa_base"],
       "conditions": [
-        ["target_arch=='x64'", { "dependencies": ["isa_avx2", "isa_avx512"] }],
+        ["target_arch=='x64'", { "dependencies": ["isa_avx2", "isa_avx512", "isa_avx512_bf16", "isa_avx512_vnni"] }],
         ["target_arch=='arm64'", { "dependencies": ["isa_neon"] }],
         # nodelete: the pool's threads live in this library, and Node unloads it when a worker thread ends.
         ["OS=='linux'", {
@@ -66,6 +66,20 @@
           "sources": ["native/isa_avx512.cc"],
           "cflags_cc": ["<@(kernel_flags)", "<@(avx512_flags)"],
           "xcode_settings": { "OTHER_CPLUSPLUSFLAGS": ["<@(kernel_flags)", "<@(avx512_flags)"] }
+        },
+        {
+          "target_name": "isa_avx512_bf16",
+          "type": "static_library",
+          "sources": ["native/isa_avx512_bf16.cc"],
+          "cflags_cc": ["<@(kernel_flags)", "<@(avx512_flags)", "-mavx512bf16"],
+          "xcode_settings": { "OTHER_CPLUSPLUSFLAGS": ["<@(kernel_flags)", "<@(avx512_flags)", "-mavx512bf16"] }
+        },
+        {
+          "target_name": "isa_avx512_vnni",
+          "type": "static_library",
+          "sources": ["native/isa_avx512_vnni.cc"],
+          "cflags_cc": ["<@(kernel_flags)", "<@(avx512_flags)", "-mavx512vnni"],
+          "xcode_settings": { "OTHER_CPLUSPLUSFLAGS": ["<@(kernel_flags)", "<@(avx512_flags)", "-mavx512vnni"] }
         }
       ]
     }],

@@ -1,11 +1,13 @@
-// What this machine can do at most, per instruction set and number of threads: multiply-adds in registers (GFLOP/s),
-// and y += x over memory of three sizes (GB/s, three accesses an element).
+// What this machine can do at most, per instruction set and number of threads: multiply-adds in registers (GFLOP/s) on
+// floats, and on bf16 and 8-bit numbers where there are instructions for them; y += x over memory of three sizes (GB/s,
+// three accesses an element).
 //   node bench/roof.mjs [--threads 1,2] [--json file]
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { median, nativeBackend, secondsOf } from './measure.mjs';
 
 const ROUNDS = 3;
+const PRECISIONS = ['f32', 'bf16', 'int8'];
 const SIZES = { 'second-level cache': 2 ** 16, 'last-level cache': 2 ** 20, memory: 2 ** 25 }; // elements of x and of y
 
 const { values } = parseArgs({ options: { threads: { type: 'string' }, json: { type: 'string' } } });
@@ -29,11 +31,15 @@ async function bandwidth(backend, length) {
   return (12 * length * times) / seconds / 1e9;
 }
 
+/** Null where an instruction is missing. */
+const peak = (backend, threads, precision) =>
+  backend.multipliers[precision] === null ? null : backend.fmaPeak(threads, precision);
+
 async function measure(isa, threads) {
   const backend = nativeBackend(threads, isa);
   const rounds = [];
   for (let i = 0; i < ROUNDS; i++) {
-    const round = { peak: backend.fmaPeak(threads) };
+    const round = Object.fromEntries(PRECISIONS.map((name) => [name, peak(backend, threads, name)]));
     for (const [place, length] of Object.entries(SIZES)) round[place] = await bandwidth(backend, length);
     rounds.push(round);
   }
@@ -42,13 +48,14 @@ async function measure(isa, threads) {
 }
 
 const results = [];
-console.log(`isa     threads  GFLOP/s  GB/s: ${Object.keys(SIZES).join(', ')}`);
+console.log(`isa     threads  GFLOP/s: ${PRECISIONS.join(', ')}  GB/s: ${Object.keys(SIZES).join(', ')}`);
 for (const isa of isas) {
   for (const threads of counts) {
     const result = await measure(isa, threads);
     results.push(result);
     const rates = Object.keys(SIZES).map((place) => result[place].toFixed(0).padStart(5));
-    console.log(`${isa.padEnd(8)}${`${threads}`.padStart(7)}${result.peak.toFixed(0).padStart(9)}  ${rates.join(' ')}`);
+    const peaks = PRECISIONS.map((name) => (result[name]?.toFixed(0) ?? '–').padStart(8));
+    console.log(`${isa.padEnd(8)}${`${threads}`.padStart(7)}${peaks.join('')}  ${rates.join(' ')}`);
   }
 }
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);

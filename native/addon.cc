@@ -45,6 +45,8 @@ class Engine : public Napi::ObjectWrap<Engine> {
                            InstanceMethod<&Engine::copy_out>("copyOut"),
                            InstanceMethod<&Engine::fma_peak>("fmaPeak"),
                            InstanceAccessor<&Engine::isa>("isa"),
+                           InstanceAccessor<&Engine::bf16>("bf16"),
+                           InstanceAccessor<&Engine::int8>("int8"),
                            InstanceAccessor<&Engine::size>("size"),
                        });
   }
@@ -102,15 +104,21 @@ class Engine : public Napi::ObjectWrap<Engine> {
     return info.Env().Undefined();
   }
 
-  // fmaPeak(threads): measured GFLOP/s of this instruction set.
+  // fmaPeak(threads, bits): measured GFLOP/s of this instruction set on numbers of 32, 16 or 8 bits.
   Napi::Value fma_peak(const Napi::CallbackInfo& info) {
     const std::unique_lock<std::shared_mutex> alone(pool_in_use);
     const char* error = nullptr;
     bg_select(table_->isa, &error);
-    return Napi::Number::New(info.Env(), bg_fma_peak((int)number(info, 0)));
+    return Napi::Number::New(info.Env(), bg_peak((int)number(info, 0), (int)number(info, 1)));
   }
 
   Napi::Value isa(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), table_->isa); }
+  // The instruction that multiplies numbers of so many bits, or null.
+  Napi::Value bf16(const Napi::CallbackInfo& info) { return name_or_null(info, table_->bf16->by); }
+  Napi::Value int8(const Napi::CallbackInfo& info) { return name_or_null(info, table_->int8->by); }
+  static Napi::Value name_or_null(const Napi::CallbackInfo& info, const char* name) {
+    return name == nullptr ? info.Env().Null() : Napi::String::New(info.Env(), name);
+  }
   Napi::Value size(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), (double)arena_->size()); }
 
   struct Span {

@@ -19,13 +19,24 @@ bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+
+// AVX-512 with what this processor multiplies numbers of fewer bits by.
+const KernelTable* avx512() {
+  static const KernelTable table = [] {
+    KernelTable t = bg_kernels_avx512;
+    if (__builtin_cpu_supports("avx512bf16")) t.bf16 = &bg_bf16_avx512;
+    if (__builtin_cpu_supports("avx512vnni")) t.int8 = &bg_int8_avx512;
+    return t;
+  }();
+  return &table;
+}
 #endif
 bool always() { return true; }
 
 // Best first.
 const Isa kIsas[] = {
 #if defined(__x86_64__)
-    {"avx512", &bg_kernels_avx512, has_avx512},
+    {"avx512", avx512(), has_avx512},
     {"avx2", &bg_kernels_avx2, has_avx2},
     {"neon", nullptr, always},
 #elif defined(__aarch64__)
@@ -60,18 +71,18 @@ const KernelTable* bg_select(const char* wanted, const char** error) {
   return nullptr;
 }
 
-double bg_fma_peak(int threads) {
+double bg_peak(int threads, int bits) {
   const char* error;
   if (chosen == nullptr) bg_select(nullptr, &error);
   const int before = bg_run()->threads;
   if (!bg_set_threads(threads)) return 0;
   struct Round {
-    int64_t length;
+    double (*loop)(int64_t rounds);
     double operations[256];
-  } round = {1 << 20, {}};
+  } round = {bits == 8 ? chosen->int8->loop : bits == 16 ? chosen->bf16->loop : chosen->fma_loop, {}};
   auto body = [](void* context, int64_t begin, int64_t) {
     Round* r = static_cast<Round*>(context);
-    r->operations[begin] = chosen->fma_loop(r->length);
+    r->operations[begin] = r->loop(1 << 20);
   };
   // The best of several: the clock rises with load, and a thread may be late to the first.
   double best = 0;

@@ -10,5 +10,6 @@ const KernelTable* const* bg_isas();
 // run.
 const KernelTable* bg_select(const char* wanted, const char** error);
 
-// GFLOP/s of fused multiply-adds in registers with the table in use: no kernel can be faster. Takes about 0.2 s.
-double bg_fma_peak(int threads);
+// Measured GFLOP/s of multiply-adds in registers on numbers of 32, 16 (bf16) or 8 bits with the table in use: no kernel
+// can be faster. Takes about 0.2 s.
+double bg_peak(int threads, int bits);

@@ -87,9 +87,18 @@ enum UnaryFn {
 enum BinaryFn { kAdd, kSub, kMul, kDiv, kMaximum, kMinimum, kEqual, kGreater, kLess, kBinaryCount };
 enum ReduceFn { kSum, kMax, kMin };
 
+// Arithmetic on numbers of fewer bits. `by` names the instruction that multiplies them; null: this instruction set has
+// none, and wider ones give the same results, slower.
+struct Narrow {
+  const char* by;
+  // Multiply-adds in registers, for the measured peak: their number of operations.
+  double (*loop)(int64_t rounds);
+};
+
 struct KernelTable {
   const char* isa;  // "base" "avx2" "avx512" "neon"
   int vector_length;
+  const Narrow *bf16, *int8;
   void (*fill)(const Run*, float* y, int64_t n, float value);
   void (*fill_i32)(const Run*, int32_t* y, int64_t n, int32_t value);
   // 32-bit elements of any type.
@@ -136,3 +145,5 @@ extern "C" const KernelTable bg_kernels_base;
 extern "C" const KernelTable bg_kernels_avx2;
 extern "C" const KernelTable bg_kernels_avx512;
 extern "C" const KernelTable bg_kernels_neon;
+// What only some processors with AVX-512 have; dispatch.cc puts it into their table.
+extern "C" const Narrow bg_bf16_avx512, bg_int8_avx512;

@@ -17,9 +17,13 @@
 #include "attention.inl"
 #include "roof.inl"
 
+static const Narrow kWide = {nullptr, fma_loop};
+
 extern "C" const KernelTable BG_TABLE = {
     .isa = BG_ISA,
     .vector_length = VL,
+    .bf16 = &kWide,
+    .int8 = &kWide,
     .fill = fill,
     .fill_i32 = fill_i32,
     .copy = copy,

@@ -31,6 +31,12 @@ export interface Walk {
 }
 
 /**
+ * Numbers that products multiply: floats; bfloat16, their upper halves, with sums in f32; or 8-bit integers with a scale
+ * for each row, for inference alone.
+ */
+export type Precision = 'f32' | 'bf16' | 'int8';
+
+/**
  * What a product's elements go through before they are stored, while they are still in registers. With t an element of
  * op(a) op(b) + bias:
  * - `activate`: y = fn(t), and `pre` [batch, m, n], where given, receives t: what the gradient will ask for;
@@ -239,6 +245,8 @@ export interface Backend {
   free(buf: Buf): void;
   /** Waits until all enqueued kernels have run. */
   flush(): Promise<void>;
-  /** Measured GFLOP/s of fused multiply-adds in registers: what no kernel can exceed. Takes a part of a second. */
-  readonly fmaPeak?: (threads?: number) => number;
+  /** Measured GFLOP/s of multiply-adds in registers: what no kernel can exceed. Takes a part of a second. */
+  readonly fmaPeak?: (threads?: number, precision?: Precision) => number;
+  /** The instruction that multiplies numbers of fewer bits; null where there is none, and f32 is as fast or faster. */
+  readonly multipliers?: Readonly<Record<Exclude<Precision, 'f32'>, string | null>>;
 }

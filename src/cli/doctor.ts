@@ -22,6 +22,8 @@ export interface BackendFinding {
   readonly isas: readonly string[];
   /** Measured: the most multiply-adds that all threads manage; null where nobody measures. */
   readonly peakGflops: number | null;
+  /** What multiplies numbers of fewer bits: an instruction, or null where it is done by wider ones, slower. */
+  readonly multipliers: Backend['multipliers'] | null;
   readonly matmul: Trial | null;
 }
 
@@ -64,8 +66,8 @@ const sentence = (error: BertgradError): string => [error.message, error.fix].fi
 
 async function measure(backend: Choosing): Promise<BackendFinding> {
   const peakGflops = backend.fmaPeak?.() ?? null;
-  const { name, runsOn, isas = [] } = backend;
-  return { name, runsOn, reason: null, isas, peakGflops, matmul: await tryMatmul(backend) };
+  const { name, runsOn, isas = [], multipliers = null } = backend;
+  return { name, runsOn, reason: null, isas, peakGflops, multipliers, matmul: await tryMatmul(backend) };
 }
 
 /** @param chosen the backend in use, which is not made a second time */
@@ -74,7 +76,7 @@ async function lookAtBackend(name: BackendName, chosen: Backend | null): Promise
     return await measure(chosen?.name === name ? chosen : selectBackend(name).backend);
   } catch (error) {
     if (!(error instanceof BertgradError)) throw error;
-    return { name, runsOn: null, reason: sentence(error), isas: [], peakGflops: null, matmul: null };
+    return { name, runsOn: null, reason: sentence(error), isas: [], peakGflops: null, multipliers: null, matmul: null };
   }
 }
 
@@ -140,6 +142,14 @@ function backendText({ runsOn, reason, isas, peakGflops, matmul }: BackendFindin
   return `runs on ${runsOn}${choice}; ${speed}${matmul.right ? '' : '; ITS RESULT IS WRONG: please report this'}`;
 }
 
+/** Where a backend has a choice: what multiplies numbers of fewer bits. */
+function multiplierLines({ multipliers }: BackendFinding): string[] {
+  const said = Object.entries(multipliers ?? {}).map(
+    ([name, by]) => `of ${name} ${by === null ? 'without an instruction for them, slower' : `by ${by}`}`,
+  );
+  return said.length === 0 ? [] : [line('', `products ${said.join(', ')}`)];
+}
+
 function addonLines({ backends, addonLog }: Findings): string[] {
   if (addonLog === null || backends.some((b) => b.name === 'native' && b.runsOn !== null)) return [];
   return [line('addon', `${addonLog.error ?? 'the last build reported no error'}; all of it: ${addonLog.path}`)];
@@ -154,7 +164,7 @@ export function doctorLines(findings: Findings): string[] {
     ...machineLines(machine),
     '',
     line('in use', findings.chosen === null ? `nothing: ${findings.reason}` : findings.reason),
-    ...backends.map((backend) => line(backend.name, backendText(backend))),
+    ...backends.flatMap((backend) => [line(backend.name, backendText(backend)), ...multiplierLines(backend)]),
     line('gpu', NO_GPU),
     ...addonLines(findings),
     '',

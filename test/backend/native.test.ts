@@ -282,7 +282,10 @@ describeNative('set-up of the native backend', () => {
   });
 
   test('measures what no kernel can exceed', () => {
-    expect(createNativeBackend({ threads: 1 }).fmaPeak()).toBeGreaterThan(0.5);
+    const backend = createNativeBackend({ threads: 1 });
+    for (const precision of ['f32', 'bf16', 'int8'] as const)
+      expect(backend.fmaPeak(1, precision)).toBeGreaterThan(0.5);
+    expect(Object.keys(backend.multipliers)).toEqual(['bf16', 'int8']);
   });
 
   test('backends live side by side with their own threads and memory', async () => {

@@ -10,6 +10,7 @@ const NATIVE: BackendFinding = {
   reason: null,
   isas: ['avx512', 'avx2', 'base'],
   peakGflops: 233,
+  multipliers: { bf16: 'avx512_bf16', int8: null },
   matmul: { size: 1024, gflops: 198.3, right: true },
 };
 const JS: BackendFinding = {
@@ -18,6 +19,7 @@ const JS: BackendFinding = {
   reason: null,
   isas: [],
   peakGflops: null,
+  multipliers: null,
   matmul: { size: 128, gflops: 1.23, right: true },
 };
 const FOUND: Findings = {
@@ -59,6 +61,7 @@ describe('what the doctor says', () => {
 
   in use      native (avx512, 2 threads): the fastest that runs here
   native      runs on avx512, 2 threads (of avx512, avx2, base); matmul of 1024 x 1024 at 198 GFLOP/s, 85 % of the measured peak 233 GFLOP/s
+              products of bf16 by avx512_bf16, of int8 without an instruction for them, slower
   js          runs on plain JavaScript, 1 thread; matmul of 128 x 128 at 1.2 GFLOP/s
   gpu         no GPU backend in this version; the interface leaves room for one (src/backend/backend.ts)
 
@@ -78,7 +81,15 @@ describe('what the doctor says', () => {
 
   test('of an addon that is not there: why, what to do, and what its build said', () => {
     const reason = 'native: the addon is not built; npm run build';
-    const absent: BackendFinding = { ...NATIVE, runsOn: null, reason, isas: [], peakGflops: null, matmul: null };
+    const absent: BackendFinding = {
+      ...NATIVE,
+      runsOn: null,
+      reason,
+      isas: [],
+      peakGflops: null,
+      multipliers: null,
+      matmul: null,
+    };
     const said = text({ backends: [absent, JS], addonLog: { path: 'build/native.log', error: 'a.cc:1: error: no' } });
     expect(said).toContain('native      does not run here: the addon is not built; npm run build');
     expect(said).toContain('addon       a.cc:1: error: no; all of it: build/native.log');

@@ -1,6 +1,6 @@
 import { type DType, dtypeOf, type TypedData } from '../../core/dtype.js';
 import { BackendError } from '../../core/errors.js';
-import type { Backend, Buf, Kernels } from '../backend.js';
+import type { Backend, Buf, Kernels, Precision } from '../backend.js';
 import { NativeKernels } from './kernels.js';
 import { type Addon, type Engine, loadAddon } from './load.js';
 import { NativeMemory } from './memory.js';
@@ -8,6 +8,8 @@ import { type NativeOptions, settingsOf } from './options.js';
 import { Queue } from './queue.js';
 
 export type { NativeOptions } from './options.js';
+
+const BITS: Readonly<Record<Precision, number>> = { f32: 32, bf16: 16, int8: 8 };
 
 /** SIMD kernels of native/ on a pool of threads, over memory that the garbage collector does not see. */
 export class NativeBackend implements Backend {
@@ -75,8 +77,13 @@ export class NativeBackend implements Backend {
     this.queue.run();
   }
 
-  fmaPeak(threads = this.threads): number {
-    return this.engine.fmaPeak(threads);
+  get multipliers(): NonNullable<Backend['multipliers']> {
+    const { bf16, int8 } = this.engine;
+    return { bf16, int8 };
+  }
+
+  fmaPeak(threads = this.threads, precision: Precision = 'f32'): number {
+    return this.engine.fmaPeak(threads, BITS[precision]);
   }
 }
 

@@ -18,8 +18,11 @@ export interface Engine {
   exec(words: Float64Array, count: number): void;
   copyIn(offset: number, data: TypedData): void;
   copyOut(offset: number, data: TypedData): void;
-  /** Measured GFLOP/s of fused multiply-adds in registers. */
-  fmaPeak(threads: number): number;
+  /** The instruction that multiplies bf16 numbers, 8-bit numbers; null: none here. */
+  readonly bf16: string | null;
+  readonly int8: string | null;
+  /** Measured GFLOP/s of multiply-adds in registers on numbers of 32, 16 or 8 bits. */
+  fmaPeak(threads: number, bits: number): number;
 }
 
 /** What native/addon.cc exports. */

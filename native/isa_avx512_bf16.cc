@@ -1,0 +1,3 @@
+#define VL 16
+#define BG_NARROW bg_bf16_avx512
+#include "bf16.inl"

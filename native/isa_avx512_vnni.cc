@@ -1,0 +1,3 @@
+#define VL 16
+#define BG_NARROW bg_int8_avx512
+#include "int8.inl"
