@@ -2,68 +2,8 @@
 // order of its parameters in kernels.h; memory is a byte offset into the arena. TypeScript has checked each size
 // against its buffer; here an offset must lie in the arena and an index in its table.
 #pragma once
-#include <math.h>
-#include <stdint.h>
-
-#include <stdexcept>
-#include <string>
-#include <tuple>
-
-#include "arena.h"
-#include "kernels.h"
-
-struct Job {
-  const KernelTable* table;
-  const Run* run;
-  const Arena* arena;
-  const double *at, *end;
-
-  double number() {
-    if (at == end) throw std::runtime_error("the queue ends within it");
-    return *at++;
-  }
-  int64_t integer() {
-    const double x = number();
-    if (!(fabs(x) <= 9007199254740992.0) || x != floor(x)) throw std::runtime_error("not an integer");
-    return (int64_t)x;
-  }
-  char* memory() {
-    const int64_t offset = integer();
-    if (offset < 0 || offset > arena->committed() || offset % 4 != 0)
-      throw std::runtime_error("memory outside the arena");
-    return arena->base() + offset;
-  }
-  // -1: no such buffer.
-  float* optional() {
-    if (at == end || *at != -1) return (float*)memory();
-    ++at;
-    return nullptr;
-  }
-};
-
-template <class T>
-inline T take(Job& job) {
-  if constexpr (std::is_pointer_v<T>) return (T)job.memory();
-  else if constexpr (std::is_integral_v<T>) return (T)job.integer();
-  else return (T)job.number();
-}
-
-// Fills variables in the order of the queue.
-template <class... T>
-inline void take_all(Job& job, T&... out) {
-  ((out = take<T>(job)), ...);
-}
-
-// A kernel that takes nothing but numbers and memory.
-template <auto kernel>
-struct Plain;
-template <class... Parameters, void (*KernelTable::*kernel)(const Run*, Parameters...)>
-struct Plain<kernel> {
-  static void run(Job& job) {
-    const std::tuple<Parameters...> values{take<Parameters>(job)...};  // braces keep the order
-    std::apply([&](Parameters... value) { (job.table->*kernel)(job.run, value...); }, values);
-  }
-};
+#include "fused-commands.h"
+#include "job.h"
 
 // How many axes there are, and a row of numbers for each operand of a walk along them.
 inline int take_rank(Job& job) {
@@ -109,10 +49,6 @@ inline void run_matmul(Job& job) {
   if ((c.epilogue == kActivate || c.epilogue == kSlope) && !activation)
     throw std::runtime_error("an epilogue is gelu, geluTanh or relu");
   job.table->matmul(job.run, &c);
-}
-
-inline void take_key(Job& job, RandomKey* key) {
-  take_all(job, key->seed_low, key->seed_high, key->stream, key->step, key->row);
 }
 
 inline void run_dropout(Job& job) {
@@ -214,6 +150,11 @@ inline constexpr Command kCommands[] = {
     {"layerNormGrad", Plain<&KernelTable::layer_norm_grad>::run},
     {"crossEntropy", Plain<&KernelTable::cross_entropy>::run},
     {"crossEntropyGrad", Plain<&KernelTable::cross_entropy_grad>::run},
+    {"crossEntropyInPlace", run_cross_entropy_in_place},
+    {"residualNorm", run_residual_norm},
+    {"residualNormGrad", run_residual_norm_grad},
+    {"embeddingNorm", run_embedding_norm},
+    {"embeddingNormGrad", run_embedding_norm_grad},
     {"checkIds", check_ids},
     {"gather", Plain<&KernelTable::gather>::run},
     {"scatterAdd", Plain<&KernelTable::scatter_add>::run},

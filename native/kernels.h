@@ -56,6 +56,41 @@ struct AttentionCall {
   RandomKey key;
 };
 
+// Dropout within a kernel: row i draws the numbers of row i, or of row rows[i]. Rate 0: none.
+struct RowDropout {
+  double rate;
+  RandomKey key;
+  const int32_t* rows;  // or null
+};
+
+// LayerNorm of x (through dropout) + residual.
+struct ResidualNormCall {
+  const float *x, *residual, *gamma, *beta;
+  int64_t rows, cols;
+  float eps;
+  RowDropout dropout;
+};
+
+// Dropout of LayerNorm of the sum of one row of each table: words, positions, types.
+struct EmbeddingNormCall {
+  const float* tables[3];
+  const int32_t* ids[3];
+  const float *gamma, *beta;
+  int64_t rows, cols;
+  float eps;
+  RowDropout dropout;
+};
+
+// Rows of logits become their gradient; results [2, rows]: losses, hits; sums [cols] of the gradient.
+struct CrossEntropyInPlaceCall {
+  float* logits;
+  const int32_t* labels;
+  float *results, *sums;
+  int64_t rows, cols;
+  int32_t ignore_index;
+  float scale;
+};
+
 struct AdamWCall {
   float *param, *m, *v;
   const float *grad, *sum_squares;
@@ -128,6 +163,13 @@ struct KernelTable {
                         int64_t cols, int32_t ignore_index);
   void (*cross_entropy_grad)(const Run*, const float* logits, const int32_t* labels, const float* lse,
                              const float* d_losses, float* d_logits, int64_t rows, int64_t cols, int32_t ignore_index);
+  void (*cross_entropy_in_place)(const Run*, const CrossEntropyInPlaceCall*);
+  void (*residual_norm)(const Run*, const ResidualNormCall*, float* y, float* mean, float* rstd);
+  void (*residual_norm_grad)(const Run*, const ResidualNormCall*, const float* mean, const float* rstd,
+                             const float* d_y, float* d_x, float* d_residual, float* d_gamma, float* d_beta);
+  void (*embedding_norm)(const Run*, const EmbeddingNormCall*, float* y, float* mean, float* rstd);
+  void (*embedding_norm_grad)(const Run*, const EmbeddingNormCall*, const float* mean, const float* rstd,
+                              const float* d_y, float* d_sum, float* d_gamma, float* d_beta);
   void (*gather)(const Run*, const float* table, const int32_t* ids, float* y, int64_t rows, int64_t width);
   void (*scatter_add)(const Run*, const int32_t* ids, const float* d_y, float* d_table, int64_t rows, int64_t width,
                       int64_t table_rows);

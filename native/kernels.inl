@@ -13,6 +13,7 @@
 #include "normalize.inl"
 #include "optimizer.inl"
 #include "random.inl"
+#include "fused.inl"
 #include "gemm.inl"
 #include "attention.inl"
 #include "roof.inl"
@@ -44,6 +45,11 @@ extern "C" const KernelTable BG_TABLE = {
     .layer_norm_grad = layer_norm_grad,
     .cross_entropy = cross_entropy,
     .cross_entropy_grad = cross_entropy_grad,
+    .cross_entropy_in_place = cross_entropy_in_place,
+    .residual_norm = residual_norm,
+    .residual_norm_grad = residual_norm_grad,
+    .embedding_norm = embedding_norm,
+    .embedding_norm_grad = embedding_norm_grad,
     .gather = gather,
     .scatter_add = scatter_add,
     .dropout = dropout,

@@ -108,6 +108,56 @@ export interface AttentionCall {
   readonly dropout: { readonly rate: number; readonly key: RandomKey } | null;
 }
 
+/** Dropout within a fused kernel: row i draws the random numbers of row i of the key's tensor, or of row rows[i]. */
+export interface RowDropout {
+  readonly rate: number;
+  readonly key: RandomKey;
+  /** i32 [rows] for rows taken out of a larger tensor; null: they are all of it, in order. */
+  readonly rows: Buf | null;
+}
+
+/** LayerNorm over rows of a sum that is never stored: x (through dropout, where there is any) + residual. */
+export interface ResidualNormCall {
+  readonly x: Buf;
+  readonly residual: Buf;
+  readonly gamma: Buf;
+  readonly beta: Buf;
+  readonly rows: number;
+  readonly cols: number;
+  readonly eps: number;
+  readonly dropout: RowDropout | null;
+}
+
+/** LayerNorm over sums of a row from each of three tables, dropout behind it. */
+export interface EmbeddingNormCall {
+  /** [entries, cols] each. */
+  readonly tables: readonly [words: Buf, positions: Buf, types: Buf];
+  /** i32 [rows] each: which row of its table. */
+  readonly ids: readonly [words: Buf, positions: Buf, types: Buf];
+  readonly gamma: Buf;
+  readonly beta: Buf;
+  readonly rows: number;
+  readonly cols: number;
+  readonly eps: number;
+  readonly dropout: RowDropout | null;
+}
+
+/** Cross-entropy of rows of logits that become their own gradient: nothing reads them as logits afterwards. */
+export interface CrossEntropyInPlaceCall {
+  /** [rows, cols]: logits; afterwards scale * (softmax - [c = label]), 0 in ignored rows. */
+  readonly logits: Buf;
+  /** i32 [rows] */
+  readonly labels: Buf;
+  /** [2, rows]: scale * loss; 1 where the label has the largest logit (the first one of equals). 0 in ignored rows. */
+  readonly results: Buf;
+  /** [cols]: sums of the gradient over all rows. */
+  readonly sums: Buf;
+  readonly rows: number;
+  readonly cols: number;
+  readonly ignoreIndex: number;
+  readonly scale: number;
+}
+
 /** One AdamW update of a flat run of parameters, moments included, in place. */
 export interface AdamWCall {
   readonly param: Buf;
@@ -134,7 +184,7 @@ export interface AdamWCall {
 
 /**
  * What a backend computes. Inputs are never written, outputs never alias an input and need not be initialised; only
- * `accumulate`, `scatterAdd` and `adamw` update in place. Shapes have been checked by the op: kernels trust them.
+ * `accumulate`, `scatterAdd`, `crossEntropyInPlace` and `adamw` update in place. Shapes have been checked by the op: kernels trust them.
  * Sums are taken in an order fixed by the shape alone, so any number of threads gives the same bits, and an element
  * of a row does not depend on the other rows. `rows` and `cols` see a tensor as [rows, cols].
  */
@@ -203,6 +253,25 @@ export interface Kernels {
     cols: number,
     ignoreIndex: number,
   ): void;
+  /** Loss, hits and gradient in one visit to each row, while it is in a cache. */
+  crossEntropyInPlace(call: CrossEntropyInPlaceCall): void;
+  /** y = LayerNorm(dropout(x) + residual); mean and rstd [rows] of the sum are kept for the gradient. */
+  residualNorm(call: ResidualNormCall, y: Buf, mean: Buf, rstd: Buf): void;
+  /** The sum is computed again, with the same random numbers: dResidual is its gradient, dX what dropout leaves of it. */
+  residualNormGrad(
+    call: ResidualNormCall,
+    mean: Buf,
+    rstd: Buf,
+    dY: Buf,
+    dX: Buf,
+    dResidual: Buf,
+    dGamma: Buf,
+    dBeta: Buf,
+  ): void;
+  /** y = dropout(LayerNorm(words[ids] + types[ids] + positions[ids])); mean and rstd [rows] as above. */
+  embeddingNorm(call: EmbeddingNormCall, y: Buf, mean: Buf, rstd: Buf): void;
+  /** dSum [rows, cols]: the gradient of a sum, which is that of all three rows it was taken of. */
+  embeddingNormGrad(call: EmbeddingNormCall, mean: Buf, rstd: Buf, dY: Buf, dSum: Buf, dGamma: Buf, dBeta: Buf): void;
   /** y[r, :] = table[ids[r], :]. */
   gather(table: Buf, ids: Buf, y: Buf, rows: number, width: number): void;
   /** dTable[ids[r], :] += dY[r, :], in rising order of r: no update is lost and the sum is deterministic. */

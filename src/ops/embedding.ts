@@ -4,7 +4,8 @@ import { checkRank, takes } from './check.js';
 import type { GradOp, Op, Sample } from './op.js';
 import { bytesOf } from './reduction.js';
 
-const gatherGrad: GradOp<{ readonly table: Shape }> = {
+/** The gradient of a table from that of the rows it gave. */
+export const gatherGrad: GradOp<{ readonly table: Shape }> = {
   name: 'gatherGrad',
   shapes: (_, { table }) => [table],
   forward: ({ kernels }, [ids, dOut], [dTable]) => {

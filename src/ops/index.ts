@@ -5,16 +5,19 @@ import { crossEntropy } from './cross-entropy.js';
 import { dropout } from './dropout.js';
 import * as elementwise from './elementwise.js';
 import { gather } from './embedding.js';
+import { embeddingNorm } from './embedding-norm.js';
 import { expand } from './expand.js';
 import { gelu, geluTanh } from './gelu.js';
 import { layerNorm } from './layer-norm.js';
 import { linear } from './linear.js';
+import { linearCrossEntropy } from './linear-cross-entropy.js';
 import { logSoftmax } from './log-softmax.js';
 import { matmul } from './matmul.js';
 import type { Op } from './op.js';
 import { permute } from './permute.js';
 import { max, mean, min, sum } from './reduce.js';
 import { reshape } from './reshape.js';
+import { residualNorm } from './residual-norm.js';
 import { slice } from './slice.js';
 import { softmax } from './softmax.js';
 import { where } from './where.js';
@@ -39,7 +42,10 @@ export const OPS: readonly Op[] = [
   listed(layerNorm),
   gather,
   listed(crossEntropy),
+  listed(linearCrossEntropy),
   listed(dropout),
+  listed(residualNorm),
+  listed(embeddingNorm),
   listed(attention),
   listed(reshape),
   listed(permute),

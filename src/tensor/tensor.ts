@@ -12,15 +12,18 @@ import { crossEntropy } from '../ops/cross-entropy.js';
 import { dropout } from '../ops/dropout.js';
 import * as el from '../ops/elementwise.js';
 import { gather } from '../ops/embedding.js';
+import { type EmbeddingNormAttrs, embeddingNorm } from '../ops/embedding-norm.js';
 import { expand } from '../ops/expand.js';
 import { gelu, geluTanh } from '../ops/gelu.js';
 import { layerNorm } from '../ops/layer-norm.js';
 import { linear } from '../ops/linear.js';
+import { linearCrossEntropy } from '../ops/linear-cross-entropy.js';
 import { logSoftmax } from '../ops/log-softmax.js';
 import { matmul } from '../ops/matmul.js';
 import { permute } from '../ops/permute.js';
 import * as red from '../ops/reduce.js';
 import { reshape } from '../ops/reshape.js';
+import { type ResidualNormAttrs, residualNorm } from '../ops/residual-norm.js';
 import { slice } from '../ops/slice.js';
 import { softmax } from '../ops/softmax.js';
 import { where } from '../ops/where.js';
@@ -202,6 +205,13 @@ export class Tensor extends Value {
   layerNorm(gamma: Tensor, beta: Tensor, eps = 1e-12): Tensor {
     return apply(layerNorm, [this, gamma, beta], { eps });
   }
+  /**
+   * LayerNorm(dropout(this) + residual) in one pass.
+   * @param rows i32 [rows]: which row of a larger tensor each of these is, for dropout to draw that row's numbers
+   */
+  residualNorm(residual: Tensor, gamma: Tensor, beta: Tensor, attrs: ResidualNormAttrs, rows?: Tensor): Tensor {
+    return apply(residualNorm, [this, residual, gamma, beta, ...(rows === undefined ? [] : [rows])], attrs);
+  }
 
   /** Rows of this table. @param ids i32 of any shape @returns [...ids.shape, width] @throws {ShapeError} ids out of range */
   gather(ids: Tensor): Tensor {
@@ -220,6 +230,41 @@ export class Tensor extends Value {
       ignoreIndex,
       scale: options.scale === undefined ? 1 / Math.max(1, ids.size) : options.scale,
     });
+  }
+  /**
+   * Cross-entropy of `linear(weight, bias)`, whose logits are not kept: `[2]`, the sum of the losses times `scale` and
+   * the number of rows whose label has the largest logit. This is [rows, in].
+   * @param labels [rows], classes, or `ignoreIndex` for rows that do not count
+   */
+  linearCrossEntropy(
+    weight: Tensor,
+    bias: Tensor,
+    labels: Tensor | Int32Array,
+    options: { ignoreIndex?: number; scale?: number } = {},
+  ): Tensor {
+    const ignoreIndex = options.ignoreIndex ?? -100;
+    const ids = labels instanceof Int32Array ? this.ids(labels) : labels;
+    ids.mustLieIn('linearCrossEntropy', 0, (weight.shape[0] ?? 0) - 1, ignoreIndex);
+    return apply(linearCrossEntropy, [this, weight, bias, ids], {
+      ignoreIndex,
+      scale: options.scale ?? 1 / Math.max(1, ids.size),
+    });
+  }
+  /**
+   * dropout(LayerNorm(sum of a row of each table)); this is the first table. @param tables the two others
+   * @param ids i32 [rows] for each table @returns [rows, width] @throws {ShapeError} ids out of range
+   */
+  embeddingNorm(
+    tables: readonly [Tensor, Tensor],
+    ids: readonly [Tensor, Tensor, Tensor],
+    gamma: Tensor,
+    beta: Tensor,
+    attrs: EmbeddingNormAttrs,
+  ): Tensor {
+    for (const [i, table] of [this, ...tables].entries()) {
+      ids[i].mustLieIn('embeddingNorm', 0, (table.shape[0] ?? 0) - 1);
+    }
+    return apply(embeddingNorm, [this, ...tables, gamma, beta, ...ids], attrs);
   }
   dropout(rate: number, key: RandomKey): Tensor {
     return apply(dropout, [this], { rate, key });

@@ -2,6 +2,7 @@ import type { Buf } from '../../src/backend/backend.js';
 import type { RandomKey } from '../../src/core/random.js';
 import * as elementwise from '../../src/ops/elementwise.js';
 import { gelu, geluTanh } from '../../src/ops/gelu.js';
+import { fusedCases } from './native-fused-cases.js';
 import { dotTolerance, MATMUL_CASES } from './native-matmul-cases.js';
 import type { Trial } from './native-trial.js';
 
@@ -338,6 +339,7 @@ export const CASES: readonly Case[] = [
   ...binaryCases,
   ...small,
   ...rowCases,
+  ...fusedCases,
   ...MATMUL_CASES,
   ...attentionCases,
   adamwCase,

@@ -1,8 +1,9 @@
 // Bounds of ops along the last axis; see bounds.ts for the notation. Second-order terms are covered by the constants.
+// Those of LayerNorm are in bounds-norm.ts.
 import { rowsOf } from '../../src/core/shape.js';
 import type { CrossEntropyAttrs } from '../../src/ops/cross-entropy.js';
-import type { LayerNormAttrs } from '../../src/ops/layer-norm.js';
-import type { Bound, BoundOf } from './bounds.js';
+import type { LinearCrossEntropyAttrs } from '../../src/ops/linear-cross-entropy.js';
+import type { BoundOf } from './bounds.js';
 import type { Case } from './evaluate.js';
 import { gamma, TINY, U } from './rounding.js';
 
@@ -104,42 +105,37 @@ export const crossEntropyBound: BoundOf = (c, exact) => {
   return { out: scale === null ? each : exact.out.length === 1 ? [total] : [], grads: [dX, null] };
 };
 
-/**
- * With d = x - mean, h = d r, g = w gamma. The mean is off by gamma_n mean|x|, so d by that and a rounding; the
- * variance by twice that times mean|d| and gamma_n of itself; r by half the relative error of variance + eps.
- */
-export const layerNormBound: BoundOf = (c, exact) => {
-  const { eps } = c.attrs as LayerNormAttrs;
-  const [rows, cols] = rowsOf(c.data[0].shape);
-  const scale = c.data[1].data;
-  const shift = c.data[2].data;
-  const bound = { out: new Float64Array(exact.out.length), dX: new Float64Array(exact.out.length) };
-  const dScale = new Float64Array(cols).fill(TINY);
-  const dShift = new Float64Array(cols).fill(TINY);
-  eachRow(c, (_, start, n) => {
-    const x = rowAt(c.data[0].data, start, n);
-    const mean = x.reduce((sum, v) => sum + v, 0) / n;
-    const d = x.map((v) => v - mean);
-    const variance = d.reduce((sum, v) => sum + v * v, 0) / n;
-    const r = 1 / Math.sqrt(variance + eps);
-    const dMean = (gamma(n + 2) * absSum(x)) / n;
-    const dVariance = (2 * dMean * absSum(d)) / n + dMean * dMean + gamma(n + 6) * variance;
-    const eR = dVariance / (2 * (variance + eps)) + gamma(6);
-    const h = d.map((v) => v * r);
-    const dH = h.map((v, i) => r * (dMean + U * Math.abs(d[i])) + Math.abs(v) * (eR + 2 * U));
-    const w = rowAt(c.weights, start, n);
-    const g = w.map((v, i) => v * scale[i]);
-    const meanG = absSum(g) / n;
-    const meanGH = absSum(g.map((v, i) => v * h[i])) / n;
-    const meanGdH = absSum(g.map((v, i) => v * dH[i])) / n;
-    h.forEach((v, i) => {
-      const size = Math.abs(v * scale[i]);
-      bound.out[start + i] = Math.abs(scale[i]) * dH[i] + gamma(3) * (size + Math.abs(shift[i]));
-      const terms = Math.abs(g[i]) + meanG + Math.abs(v) * meanGH;
-      bound.dX[start + i] = r * (terms * (eR + gamma(n + 8)) + dH[i] * meanGH + Math.abs(v) * meanGdH) + TINY;
-      dScale[i] += gamma(rows + 4) * Math.abs(w[i] * v) + Math.abs(w[i]) * dH[i];
-      dShift[i] += gamma(rows + 2) * Math.abs(w[i]);
+/** A logit is off by gamma_k of its terms, which moves probabilities and losses as the roundings of x do above. */
+export const linearCrossEntropyBound: BoundOf = (c) => {
+  const { ignoreIndex, scale } = c.attrs as LinearCrossEntropyAttrs;
+  const [x, weight, shift, labels] = c.data.map((input) => input.data);
+  const [rows, k] = c.data[0].shape;
+  const [classes] = c.data[1].shape;
+  const [dX, dWeight, dShift] = [x, weight, shift].map(({ length }) => new Float64Array(length).fill(TINY));
+  const d = Math.abs(c.weights[0]);
+  let total = 0;
+  for (let row = 0; row < rows; row++) {
+    const label = labels[row];
+    if (label === ignoreIndex) continue;
+    const logits = Array.from({ length: classes }, (_, j) => {
+      const terms = Array.from({ length: k }, (_, i) => x[row * k + i] * weight[j * k + i]);
+      return { value: terms.reduce((sum, t) => sum + t, shift[j]), size: absSum(terms) + Math.abs(shift[j]) };
     });
-  });
-  return { out: bound.out, grads: [bound.dX, dScale, dShift] } satisfies Bound;
+    const values = logits.map(({ value }) => value);
+    const off = gamma(k + 2) * logits.reduce((most, { size }) => Math.max(most, size), 0);
+    const lse = lseOf(values);
+    const e = logError(values, lse) + 2 * off;
+    total += scale * (e + gamma(rows + 6) * Math.abs(lse - values[label]));
+    values.forEach((v, j) => {
+      const p = Math.exp(v - lse);
+      const g = scale * Math.abs(p - (j === label ? 1 : 0));
+      const error = scale * (p * e + gamma(6) * (j === label ? 1 : p));
+      dShift[j] += d * (error + gamma(rows + 4) * g);
+      for (let i = 0; i < k; i++) {
+        dX[row * k + i] += d * (error + gamma(classes + 4) * g) * Math.abs(weight[j * k + i]);
+        dWeight[j * k + i] += d * (error + gamma(rows + 4) * g) * Math.abs(x[row * k + i]);
+      }
+    });
+  }
+  return { out: [total + TINY, 0], grads: [dX, dWeight, dShift, null] };
 };

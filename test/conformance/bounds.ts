@@ -6,12 +6,13 @@
  *
  * Magnitudes come from double precision itself. For an op that is linear in each input, the sum of the magnitudes of
  * all terms is the op run on |inputs|, and its gradients with |weights|. Functions of one element have the error that
- * native/math.inl states. Ops along rows have bounds of their own, in bounds-rows.ts and bounds-attention.ts.
+ * native/math.inl states. Ops along rows have bounds of their own, in bounds-rows.ts, bounds-norm.ts and bounds-attention.ts.
  */
 import { createJsBackend } from '../../src/backend/js/index.js';
 import { numel } from '../../src/core/shape.js';
 import { attentionBound } from './bounds-attention.js';
-import { crossEntropyBound, layerNormBound, logSoftmaxBound, softmaxBound } from './bounds-rows.js';
+import { embeddingNormBound, layerNormBound, residualNormBound } from './bounds-norm.js';
+import { crossEntropyBound, linearCrossEntropyBound, logSoftmaxBound, softmaxBound } from './bounds-rows.js';
 import { type Case, evaluate, type Outcome } from './evaluate.js';
 import { gamma, TINY, U } from './rounding.js';
 
@@ -124,6 +125,9 @@ const BOUNDS: Readonly<Record<string, BoundOf>> = {
   logSoftmax: logSoftmaxBound,
   layerNorm: layerNormBound,
   crossEntropy: crossEntropyBound,
+  linearCrossEntropy: linearCrossEntropyBound,
+  residualNorm: residualNormBound,
+  embeddingNorm: embeddingNormBound,
   attention: attentionBound,
 };
 

@@ -154,6 +154,19 @@ probs = F.softmax(part[0] @ part[1].transpose(-1, -2) * dim ** -0.5 + bias[3:], 
 case("attention", [q, k, v, bias, offsets, torch.tensor([0, 0, 2]), torch.tensor([4, 1])],
      {"heads": heads, "scale": dim ** -0.5, "maxSeq": 5, "dropout": None},
      (probs @ part[2]).transpose(0, 1).reshape(2, heads * dim))
+x, residual, gamma, beta = real(2, 3, 6), real(2, 3, 6), real(6), real(6)
+case("residualNorm", [x, residual, gamma, beta], {"eps": 1e-12, "dropout": None},
+     F.layer_norm(x + residual, (6,), gamma, beta, 1e-12))
+tables, gamma, beta = [real(n, 6) for n in (7, 4, 2)], real(6), real(6)
+index = [ids(n, 5) for n in (7, 4, 2)]
+case("embeddingNorm", [*tables, gamma, beta, *index], {"eps": 1e-12, "dropout": None},
+     F.layer_norm(sum(F.embedding(i, t) for i, t in zip(index, tables)), (6,), gamma, beta, 1e-12))
+x, w, bias, labels = real(5, 4), real(9, 4), real(9), ids(9, 5)
+logits = F.linear(x, w, bias)
+labels[0], labels[1] = logits[0].argmax(), -1
+loss = F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") * 0.25
+case("linearCrossEntropy", [x, w, bias, labels], {"ignoreIndex": -1, "scale": 0.25},
+     torch.stack([loss, (logits.argmax(-1) == labels).sum().double()]))
 
 with open(os.path.join(HERE, "ops.json"), "w") as f:
     f.write("[\n" + ",\n".join(json.dumps(c) for c in CASES) + "\n]\n")

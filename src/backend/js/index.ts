@@ -4,11 +4,12 @@ import type { Backend, Buf, Kernels } from '../backend.js';
 import { attention, attentionGrad } from './attention.js';
 import { accumulate, binary, copy, dropout, fill, unary, unaryGrad, where } from './elementwise.js';
 import { gather, scatterAdd } from './embedding.js';
-import { crossEntropy, crossEntropyGrad } from './loss.js';
+import { crossEntropy, crossEntropyGrad, crossEntropyInPlace } from './loss.js';
 import { matmul } from './matmul.js';
 import { dataOf, JsMemory } from './memory.js';
+import { embeddingNorm, embeddingNormGrad, layerNorm, layerNormGrad, residualNorm, residualNormGrad } from './norm.js';
 import { adamw, sumSquares } from './optimizer.js';
-import { argmax, layerNorm, layerNormGrad, logSoftmax, logSoftmaxGrad, reduce, softmax, softmaxGrad } from './rows.js';
+import { argmax, logSoftmax, logSoftmaxGrad, reduce, softmax, softmaxGrad } from './rows.js';
 
 const kernels: Kernels = {
   fill,
@@ -31,6 +32,11 @@ const kernels: Kernels = {
   layerNormGrad,
   crossEntropy,
   crossEntropyGrad,
+  crossEntropyInPlace,
+  residualNorm,
+  residualNormGrad,
+  embeddingNorm,
+  embeddingNormGrad,
   gather,
   scatterAdd,
   dropout,

@@ -1,4 +1,4 @@
-import type { Buf } from '../backend.js';
+import type { Buf, CrossEntropyInPlaceCall } from '../backend.js';
 import { dataOf } from './memory.js';
 import { logSumExp } from './rows.js';
 
@@ -42,4 +42,27 @@ export function crossEntropyGrad(
       dXs[start + col] = dOut[row] * (probability - (col === ids[row] ? 1 : 0));
     }
   }
+}
+
+/** The largest logit is looked for as `argmax` does: the first one of equals. */
+export function crossEntropyInPlace(call: CrossEntropyInPlaceCall): void {
+  const { rows, cols, ignoreIndex, scale } = call;
+  const [xs, ids, results] = [dataOf(call.logits), dataOf(call.labels), dataOf(call.results)];
+  const sums = new Float64Array(cols);
+  for (let row = 0; row < rows; row++) {
+    const start = row * cols;
+    const label = ids[row];
+    let best = 0;
+    for (let col = 1; col < cols; col++) if (xs[start + col] > xs[start + best]) best = col;
+    const lse = logSumExp(xs, start, cols);
+    const factor = label === ignoreIndex ? 0 : scale;
+    results[row] = label === ignoreIndex ? 0 : scale * (lse - xs[start + label]);
+    results[rows + row] = best === label && label !== ignoreIndex ? 1 : 0;
+    for (let col = 0; col < cols; col++) {
+      const gradient = factor * (Math.exp(xs[start + col] - lse) - (col === label ? 1 : 0));
+      xs[start + col] = gradient;
+      sums[col] += gradient;
+    }
+  }
+  dataOf(call.sums).set(sums);
 }

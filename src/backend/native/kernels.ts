@@ -1,11 +1,20 @@
 import { DtypeError } from '../../core/errors.js';
-import { type RandomKey, seedWords } from '../../core/random.js';
+import type { RandomKey } from '../../core/random.js';
 import { numel, type Shape } from '../../core/shape.js';
-import type { AdamWCall, AttentionCall, BinaryFn, Buf, Kernels, MatmulCall, UnaryFn, Walk } from '../backend.js';
+import type {
+  AdamWCall,
+  AttentionCall,
+  BinaryFn,
+  Buf,
+  CrossEntropyInPlaceCall,
+  Kernels,
+  MatmulCall,
+  UnaryFn,
+  Walk,
+} from '../backend.js';
 import { fewAxes, reach } from './axes.js';
 import { BINARY_CODES, EPILOGUE_CODES, REDUCE_CODES, UNARY_CODES } from './codes.js';
-import type { NativeMemory } from './memory.js';
-import type { Queue } from './queue.js';
+import { keyWords, NO_DROPOUT, NONE, NormKernels } from './norm-kernels.js';
 
 function codeOf(codes: ReadonlyMap<string, number>, name: string): number {
   const code = codes.get(name);
@@ -13,38 +22,16 @@ function codeOf(codes: ReadonlyMap<string, number>, name: string): number {
   return code;
 }
 
-/** The numbers of a kernel that draws random words. */
-const keyWords = ({ seed, stream, step, row }: RandomKey): readonly number[] => [
-  ...seedWords(seed),
-  stream >>> 0,
-  step >>> 0,
-  row,
-];
-
-const NO_DROPOUT = { rate: 0, key: { seed: 0, stream: 0, step: 0, row: 0 } } as const;
 /** In place of an offset: no such buffer. */
 const NOWHERE = -1;
 /** A packed matrix is filled up to whole tiles, and none is wider than this (native/gemm.inl). */
 const STRIP = 64;
-/** No id has this value. */
-const NONE = 2 ** 40;
 
 /**
  * Every kernel as one command: where its buffers lie, sizes and constants, in the order of native/kernels.h. Nothing is
  * computed here, but each buffer is held against the size that the kernel will use.
  */
-export class NativeKernels implements Kernels {
-  private readonly at: (buf: Buf, count: number) => number;
-  private readonly ids: (buf: Buf, count: number) => number;
-
-  constructor(
-    memory: NativeMemory,
-    private readonly queue: Queue,
-  ) {
-    this.at = (buf, count) => memory.floats(buf, count);
-    this.ids = (buf, count) => memory.ints(buf, count);
-  }
-
+export class NativeKernels extends NormKernels implements Kernels {
   fill(y: Buf, value: number): void {
     const n = y.length;
     if (y.dtype === 'i32') this.queue.push('fillI32', this.ids(y, n), n, value | 0);
@@ -162,41 +149,6 @@ export class NativeKernels implements Kernels {
     this.queue.push('logSoftmaxGrad', this.at(y, n), this.at(dY, n), this.at(dX, n), rows, cols);
   }
 
-  layerNorm(
-    x: Buf,
-    gamma: Buf,
-    beta: Buf,
-    y: Buf,
-    mean: Buf,
-    rstd: Buf,
-    rows: number,
-    cols: number,
-    eps: number,
-  ): void {
-    const { at } = this;
-    const n = rows * cols;
-    const outputs = [at(y, n), at(mean, rows), at(rstd, rows)];
-    this.queue.push('layerNorm', at(x, n), at(gamma, cols), at(beta, cols), ...outputs, rows, cols, eps);
-  }
-
-  layerNormGrad(
-    x: Buf,
-    gamma: Buf,
-    mean: Buf,
-    rstd: Buf,
-    dY: Buf,
-    dX: Buf,
-    dGamma: Buf,
-    dBeta: Buf,
-    rows: number,
-    cols: number,
-  ): void {
-    const { at } = this;
-    const n = rows * cols;
-    const inputs = [at(x, n), at(gamma, cols), at(mean, rows), at(rstd, rows), at(dY, n)];
-    this.queue.push('layerNormGrad', ...inputs, at(dX, n), at(dGamma, cols), at(dBeta, cols), rows, cols);
-  }
-
   crossEntropy(logits: Buf, labels: Buf, losses: Buf, lse: Buf, rows: number, cols: number, ignoreIndex: number): void {
     const { at } = this;
     const ids = this.checkedIds(labels, rows, cols, ignoreIndex);
@@ -219,6 +171,14 @@ export class NativeKernels implements Kernels {
     const ids = this.checkedIds(labels, rows, cols, ignoreIndex);
     const places = [at(logits, n), ids, at(lse, rows), at(dLosses, rows), at(dLogits, n)];
     this.queue.push('crossEntropyGrad', ...places, rows, cols, ignoreIndex);
+  }
+
+  crossEntropyInPlace(call: CrossEntropyInPlaceCall): void {
+    const { at } = this;
+    const { rows, cols, ignoreIndex, scale } = call;
+    const ids = this.checkedIds(call.labels, rows, cols, ignoreIndex);
+    const places = [at(call.logits, rows * cols), ids, at(call.results, 2 * rows), at(call.sums, cols)];
+    this.queue.push('crossEntropyInPlace', ...places, rows, cols, ignoreIndex, scale);
   }
 
   gather(table: Buf, ids: Buf, y: Buf, rows: number, width: number): void {
@@ -262,13 +222,6 @@ export class NativeKernels implements Kernels {
     const places = [at(call.param, n), at(call.m, n), at(call.v, n), at(call.grad, n), at(call.sumSquares, 1)];
     const constants = [gradScale, maxNorm, lr, beta1, beta2, eps, weightDecay, correction1, correction2];
     this.queue.push('adamw', ...places, n, ...constants);
-  }
-
-  /** Ids that are checked where they are: below `limit`, or `other`. They may be the result of a kernel. */
-  private checkedIds(ids: Buf, count: number, limit: number, other: number): number {
-    const at = this.ids(ids, count);
-    this.queue.push('checkIds', at, count, limit, other);
-    return at;
   }
 
   private attentionWords(call: AttentionCall): readonly number[] {
