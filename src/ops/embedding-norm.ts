@@ -123,6 +123,18 @@ export const embeddingNorm: Op<EmbeddingNormAttrs> = {
     sample('rate 0', 3, 9, 0),
     sample('bert', 10, 32, 0.1, 1e-12),
   ],
+  workload: {
+    axes: ['rows', 'entries', 'width'],
+    at: ([rows, entries, width]) => ({
+      inputs: [
+        ...[entries, 512, 2].map((n) => [n, width]),
+        ...[[width], [width]],
+        ...[entries, 512, 2].map((ids) => ({ shape: [rows], ids })),
+      ],
+      attrs: { eps: 1e-12, dropout: { rate: 0.1, key: KEY } },
+    }),
+    bert: ({ tokens, hidden, vocab }) => [['embeddings', [tokens, vocab, hidden]]],
+  },
   badSamples: [
     spoilt('a table of another width', 1, [5, 3]),
     spoilt('a vector as table', 0, [4]),

@@ -147,6 +147,11 @@ export const linearCrossEntropy: Op<LinearCrossEntropyAttrs> = {
       smooth: false,
     },
   ],
+  workload: {
+    axes: ['rows', 'in', 'classes'],
+    at: (sizes) => sample('', sizes as [number, number, number]),
+    bert: ({ masked, hidden, vocab }) => [['masked words', [masked, hidden, vocab]]],
+  },
   badSamples: [
     spoilt('another width', 0, [3, 3]),
     spoilt('rank 3', 0, [1, 3, 4]),

@@ -8,6 +8,7 @@ import { add } from './elementwise.js';
 import { layerNorm } from './layer-norm.js';
 import type { Arg, ComposeCtx, GradOp, Op, Sample } from './op.js';
 import { bytesOf } from './reduction.js';
+import { rowsWorkload } from './samples.js';
 import { slice } from './slice.js';
 
 export interface ResidualNormAttrs {
@@ -135,6 +136,12 @@ export const residualNorm: Op<ResidualNormAttrs> = {
     sample('bert', [2, 5, 32], { rate: 0.1 }),
     { ...sample('extreme values', [4, 9], { range: [-1e15, 1e15] }), smooth: false },
   ],
+  workload: rowsWorkload({ eps: 1e-12, dropout: { rate: 0.1, key: KEY } }, (rows, cols) => [
+    [rows, cols],
+    [rows, cols],
+    [cols],
+    [cols],
+  ]),
   badSamples: [
     { ...sample('another residual', [2, 3]), inputs: [[2, 3], [3, 2], [3], [3]] },
     { ...sample('another gamma', [2, 3]), inputs: [[2, 3], [2, 3], [2], [3]] },
