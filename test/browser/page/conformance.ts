@@ -1,0 +1,36 @@
+// Every op, every sample, on one backend: the cases of test/conformance/backends.test.ts, without its runner.
+import type { Backend } from '../../../src/backend/backend.js';
+import { OPS } from '../../../src/ops/index.js';
+import { check } from '../../conformance/compare.js';
+import { caseOf } from '../../conformance/evaluate.js';
+import { poisoned } from '../../conformance/poison.js';
+
+/** How the samples of an op went. */
+export interface OpResult {
+  readonly op: string;
+  readonly passed: number;
+  /** Sample and what was wrong with it. */
+  readonly failures: readonly string[];
+}
+
+async function problem(op: (typeof OPS)[number], sample: (typeof op.samples)[number], backend: Backend) {
+  try {
+    return await check(caseOf(op, sample), backend);
+  } catch (error) {
+    return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  }
+}
+
+/** Runs all samples, op after op; the page may draw in between. @param only ops whose names contain this */
+export async function* conformance(fresh: Backend, only = ''): AsyncGenerator<OpResult> {
+  const backend = poisoned(fresh);
+  for (const op of OPS.filter(({ name }) => name.includes(only))) {
+    const failures: string[] = [];
+    for (const sample of op.samples) {
+      const wrong = await problem(op, sample, backend);
+      if (wrong !== null) failures.push(`${sample.name}: ${wrong}`);
+    }
+    yield { op: op.name, passed: op.samples.length - failures.length, failures };
+  }
+  await backend.flush();
+}

@@ -1,0 +1,17 @@
+// The backends of a page. Each is opened when it is asked for, and may not be there.
+import type { Backend } from '../../../src/backend/backend.js';
+import { createJsBackend } from '../../../src/backend/js/index.js';
+
+type Library = typeof import('../../../src/index.js');
+
+export interface Mode {
+  readonly name: string;
+  /** From the sources that the conformance suite is built with. */
+  open(): Promise<Backend>;
+  /** From the library as a page has it. */
+  train(library: Library): Promise<Backend>;
+}
+
+export const MODES: readonly Mode[] = [
+  { name: 'js', open: async () => createJsBackend(), train: async (library) => library.createJsBackend() },
+];
