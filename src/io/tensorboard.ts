@@ -3,40 +3,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { AppendFile, type Write } from './append-file.js';
 import { maskedCrc32c } from './crc32c.js';
+import { double, float, integer, joined, message, type Proto, text } from './protobuf.js';
 import { systemError } from './system-errors.js';
-
-/** Protocol buffers' wire types: how a field's value is laid out. */
-const VARINT = 0;
-const FIXED64 = 1;
-const BYTES = 2;
-const FIXED32 = 5;
-
-const encoder = new TextEncoder();
-const joined = (parts: readonly Uint8Array[]): Uint8Array => Buffer.concat(parts);
-
-/** Seven bits a byte, lowest first; only counts occur here. */
-function varint(value: number): Uint8Array {
-  const bytes: number[] = [];
-  for (let rest = value; ; rest = Math.floor(rest / 128)) {
-    if (rest < 128) return Uint8Array.from([...bytes, rest]);
-    bytes.push((rest % 128) | 128);
-  }
-}
-
-const key = (field: number, wire: number): Uint8Array => varint(field * 8 + wire);
-const count = (field: number, value: number): Uint8Array => joined([key(field, VARINT), varint(value)]);
-const bytes = (field: number, value: Uint8Array): Uint8Array =>
-  joined([key(field, BYTES), varint(value.length), value]);
-const text = (field: number, value: string): Uint8Array => bytes(field, encoder.encode(value));
-const message = (field: number, ...fields: readonly Uint8Array[]): Uint8Array => bytes(field, joined(fields));
-
-function float(field: number, value: number): Uint8Array {
-  return joined([key(field, FIXED32), new Uint8Array(Float32Array.of(value).buffer)]);
-}
-
-function double(field: number, value: number): Uint8Array {
-  return joined([key(field, FIXED64), new Uint8Array(Float64Array.of(value).buffer)]);
-}
 
 function uint32(value: number): Uint8Array {
   return new Uint8Array(Uint32Array.of(value).buffer);
@@ -49,23 +17,23 @@ export function tfRecord(data: Uint8Array): Uint8Array {
 }
 
 /** Event: wall_time 1, step 2, and one of file_version 3, summary 5, session_log 7 (tensorflow/core/util/event.proto). */
-const event = (wallTime: number, step: number, what: Uint8Array): Uint8Array =>
-  tfRecord(joined([double(1, wallTime), count(2, step), what]));
+const event = (wallTime: number, step: number, what: Proto): Uint8Array =>
+  tfRecord(joined([double(1, wallTime), integer(2, step), what].flat()));
 
 /** Summary.Value: tag 1, simple_value 2 (tensorboard/compat/proto/summary.proto). */
-const scalar = (tag: string, value: number): Uint8Array => message(1, text(1, tag), float(2, value));
+const scalar = (tag: string, value: number): Proto => message(1, text(1, tag), float(2, value));
 
 /** Summary.Value of the text plugin: tag 1, tensor 8 (dtype 1 = string, shape 2, string_val 8), metadata 9. */
-const note = (tag: string, value: string): Uint8Array =>
+const note = (tag: string, value: string): Proto =>
   message(
     1,
     text(1, tag),
-    message(8, count(1, 7), message(2, message(2, count(1, 1))), text(8, value)),
+    message(8, integer(1, 7), message(2, message(2, integer(1, 1))), text(8, value)),
     message(9, message(1, text(1, 'text'))),
   );
 
 /** SessionLog: status 1 = START. TensorBoard then forgets what an earlier session wrote at this step and later. */
-const restart = message(7, count(1, 1));
+const restart = message(7, integer(1, 1));
 
 /** Curves for TensorBoard: an event file of one session. */
 export class EventWriter {
