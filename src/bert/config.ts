@@ -22,6 +22,8 @@ export interface BertConfig {
   readonly initializerRange: number;
   readonly layerNormEps: number;
   readonly padTokenId: number;
+  /** Whether the masked-word head multiplies by the word table itself, as all of google's do, or by one of its own. */
+  readonly tieWordEmbeddings: boolean;
 }
 
 type Check = (value: unknown) => string | null;
@@ -32,6 +34,15 @@ const isRate: Check = (v) => (typeof v === 'number' && v >= 0 && v < 1 ? null : 
 const isRateOrNull: Check = (v) => (v === null || isRate(v) === null ? null : 'a number in [0, 1), or null');
 const isPositive: Check = (v) => (typeof v === 'number' && v > 0 && Number.isFinite(v) ? null : 'a number above 0');
 const ACTIVATIONS = ['gelu', 'gelu_new', 'relu'];
+const isFlag: Check = (v) => (typeof v === 'boolean' ? null : 'true or false');
+/** Other names of the same functions in transformers (activations.py, ACT2FN); the tanh forms differ in rounding alone. */
+const SAME_ACTIVATION: Readonly<Record<string, BertConfig['hiddenAct']>> = {
+  gelu_python: 'gelu',
+  gelu_fast: 'gelu_new',
+  gelu_accurate: 'gelu_new',
+  gelu_pytorch_tanh: 'gelu_new',
+  gelu_python_tanh: 'gelu_new',
+};
 const isActivation: Check = (v) => (ACTIVATIONS.includes(v as string) ? null : `one of ${ACTIVATIONS.join(', ')}`);
 
 /** A row per key: its name in config.json, its default (none: it must be given), its check. */
@@ -52,6 +63,7 @@ const FIELDS: {
   initializerRange: { key: 'initializer_range', default: 0.02, check: isPositive },
   layerNormEps: { key: 'layer_norm_eps', default: 1e-12, check: isPositive },
   padTokenId: { key: 'pad_token_id', default: 0, check: isIndex },
+  tieWordEmbeddings: { key: 'tie_word_embeddings', default: true, check: isFlag },
 };
 
 /** Keys of released config.json files that do not change what the encoder computes, or only in the way checked here. */
@@ -77,7 +89,6 @@ const NEUTRAL = new Set([
   '_name_or_path',
   'output_past',
   'position_embedding_type',
-  'tie_word_embeddings',
   'is_decoder',
   'bos_token_id',
   'eos_token_id',
@@ -90,6 +101,12 @@ const NEUTRAL = new Set([
   'output_hidden_states',
   'attn_implementation',
   '_attn_implementation_autoset',
+  '_num_labels',
+  'chunk_size_feed_forward',
+  'is_encoder_decoder',
+  'return_dict',
+  'tokenizer_class',
+  'torchscript',
 ]);
 
 /** Keys with the only value that is a BERT as it is built here. */
@@ -98,14 +115,26 @@ const REQUIRED: Readonly<Record<string, unknown>> = {
   position_embedding_type: 'absolute',
   is_decoder: false,
   add_cross_attention: false,
+  is_encoder_decoder: false,
 };
+
+/** What stands there, or the default; `null` where transformers writes it for "none", and other names of a function. */
+function settingOf(
+  { key, default: otherwise }: { key: string; default?: unknown },
+  given: ReadonlyMap<string, unknown>,
+): unknown {
+  const value = given.has(key) ? given.get(key) : otherwise;
+  if (key === 'pad_token_id' && value === null) return otherwise;
+  return key === 'hidden_act' ? (SAME_ACTIVATION[String(value)] ?? value) : value;
+}
 
 /**
  * Reads a config.json strictly: every mistake is reported, all at once.
  * @param where file name for messages
+ * @param passOver takes unknown keys, which then are no mistakes: those of a model that somebody else made
  * @throws {ConfigError} unknown or missing key, wrong type or range, sizes that do not divide
  */
-export function parseConfig(json: unknown, where = 'config.json'): BertConfig {
+export function parseConfig(json: unknown, where = 'config.json', passOver?: (key: string) => void): BertConfig {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new ConfigError(`${where}: must hold one JSON object`, { code: 'CONFIG-JSON' });
   }
@@ -113,7 +142,8 @@ export function parseConfig(json: unknown, where = 'config.json'): BertConfig {
   const mistakes: string[] = [];
   const known = [...Object.values(FIELDS).map((f) => f.key), ...NEUTRAL];
   for (const [key, value] of given) {
-    if (!known.includes(key)) {
+    if (!known.includes(key) && passOver !== undefined) passOver(key);
+    else if (!known.includes(key)) {
       const meant = nearest(key, known);
       mistakes.push(`unknown key "${key}"${meant === null ? '' : `; did you mean "${meant}"?`}`);
     } else if (Object.hasOwn(REQUIRED, key) && value !== REQUIRED[key]) {
@@ -122,7 +152,7 @@ export function parseConfig(json: unknown, where = 'config.json'): BertConfig {
   }
   const config: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(FIELDS)) {
-    const value = given.has(field.key) ? given.get(field.key) : field.default;
+    const value = settingOf(field, given);
     const wanted = value === undefined ? 'present' : field.check(value);
     if (wanted !== null)
       mistakes.push(`"${field.key}" must be ${wanted}; got ${value === undefined ? 'nothing' : JSON.stringify(value)}`);

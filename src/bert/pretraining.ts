@@ -48,10 +48,10 @@ export class BertForPreTraining extends Module {
 
   constructor(
     readonly config: BertConfig,
-    options: { seed?: number } = {},
+    options: { seed?: number; init?: Initializer } = {},
   ) {
     super();
-    const init = new Initializer(options.seed ?? 0);
+    const init = options.init ?? new Initializer(options.seed ?? 0);
     this.bert = new BertModel(config, init);
     this.mlm = new MlmHead(config, init);
     this.sentence = new SentenceHead(config, init);

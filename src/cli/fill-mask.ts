@@ -5,6 +5,7 @@ import { fillMask, type Guess } from '../train/fill-mask.js';
 import { type LoadedModel, loadModel } from '../train/model-folder.js';
 import { addBackendOptions, type BackendFlags, chooseBackend } from './backend.js';
 import { printable } from './errors.js';
+import { tellOf } from './model.js';
 import { wholeNumber } from './options.js';
 import { pad, share, width } from './ui.js';
 
@@ -39,6 +40,7 @@ export function fillMaskCommand(): Command {
     }
     chooseBackend(flags);
     const loaded = await loadModel(folder);
+    tellOf(loaded);
     const lines =
       texts.length > 0 ? texts : createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
     for await (const line of lines) if (line.trim() !== '') await answer(loaded, line, flags);

@@ -38,13 +38,13 @@ export function flopsPerStep(config: BertConfig, shape: StepShape): number {
   return 3 * (layers * (linear + attention) + vocabulary + sentences);
 }
 
-/** Parameters of the model with both heads; the decoder shares the word table. */
+/** Parameters of the model with both heads; a tied decoder shares the word table. */
 export function parameterCount(config: BertConfig): number {
   const { hiddenSize: h, intermediateSize: i, vocabSize: v } = config;
   const embeddings = (v + config.maxPositionEmbeddings + config.typeVocabSize) * h + 2 * h;
   const attention = 4 * (h * h + h) + 2 * h;
   const feedForward = 2 * h * i + i + h + 2 * h;
-  const mlm = h * h + h + 2 * h + v;
+  const mlm = h * h + h + 2 * h + v + (config.tieWordEmbeddings ? 0 : v * h);
   const sentence = 2 * h + 2;
   return embeddings + config.numHiddenLayers * (attention + feedForward) + (h * h + h) + mlm + sentence;
 }

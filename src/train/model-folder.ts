@@ -1,34 +1,93 @@
-import { parseConfig } from '../bert/config.js';
-import { transformersName } from '../bert/names.js';
+import { type BertConfig, parseConfig } from '../bert/config.js';
+import { fromGoogle } from '../bert/google-names.js';
 import { BertForPreTraining } from '../bert/pretraining.js';
-import { CheckpointError, ConfigError } from '../core/errors.js';
-import { numel, sameShape } from '../core/shape.js';
+import { ConfigError } from '../core/errors.js';
 import { Tokenizer } from '../data/tokenizer.js';
 import { parseTokenizerConfig } from '../data/tokenizer-config.js';
 import { Vocab } from '../data/vocab.js';
-import { loadModelFolder } from '../io/model-folder.js';
+import { loadModelFolder, type ModelFolder } from '../io/model-folder.js';
 import type { TensorData } from '../io/safetensors.js';
+import { Initializer } from '../nn/init.js';
+import type { Module } from '../nn/module.js';
+import { setWeights, type WeightReport } from './weights.js';
 
 /** A model ready to be used, and what reads its texts. */
-export interface LoadedModel {
+export interface LoadedModel<M extends Module = BertForPreTraining> extends WeightReport {
   /** Where it was found: of a run, the checkpoint that was taken. */
   readonly folder: string;
-  readonly model: BertForPreTraining;
+  readonly model: M;
   readonly tokenizer: Tokenizer;
+  /** config.json as it stands there: labels, architecture. */
+  readonly configJson: Readonly<Record<string, unknown>>;
+  /** Keys of config.json that nothing is known of. */
+  readonly unknownKeys: readonly string[];
+  /** Tokens of tokenizer.json besides BERT's own, which are not looked for in a text. */
+  readonly addedTokens: readonly string[];
+  /** Tensors that no number type here can hold, and why. */
+  readonly skipped: ReadonlyMap<string, string>;
 }
 
+/** How a model is built whose weights are about to be read. */
+export interface ModelKind<M extends Module> {
+  /** @param init draws no numbers until one is missing */
+  make(config: BertConfig, init: Initializer, json: Readonly<Record<string, unknown>>): M;
+  /** Parameters that may be missing from the file, by transformers' name; they get initial values by `seed`. */
+  optional?(name: string): boolean;
+  readonly seed?: number;
+}
+
+/** For masked words: pooler and sentence head are not needed, and models saved as BertForMaskedLM have none. */
+const MASKED_WORDS: ModelKind<BertForPreTraining> = {
+  make: (config, init) => new BertForPreTraining(config, { init }),
+  optional: (name) => /^(bert\.pooler|cls\.seq_relationship)\./.test(name),
+};
+
 /**
- * Opens a model folder, a checkpoint, or the best checkpoint of a run.
+ * Opens a model folder, a checkpoint, or the best checkpoint of a run, for masked words.
  * @throws {InputError} nothing there; {CheckpointError} damaged, or tensors missing; {ConfigError} not such a BERT
  */
-export async function loadModel(path: string): Promise<LoadedModel> {
-  const files = await loadModelFolder(path);
-  const tokenizer = makeTokenizer(files.vocab, files.tokenizerConfig ?? {}, files.folder);
-  const config = parseConfig(files.config, `${files.folder}/config.json`);
-  requireRoom(tokenizer.vocab, config.vocabSize, files.folder);
-  const model = new BertForPreTraining(config);
-  setWeights(model, files.weights, files.folder);
-  return { folder: files.folder, model, tokenizer };
+export const loadModel = (path: string): Promise<LoadedModel> => loadModelAs(path, MASKED_WORDS);
+
+/** As `loadModel`, for a model of any class. */
+export async function loadModelAs<M extends Module>(path: string, kind: ModelKind<M>): Promise<LoadedModel<M>> {
+  return buildModel(await loadModelFolder(path), kind);
+}
+
+/** A model from files that have been read. @throws {CheckpointError}, {ConfigError}, {DataError} as `loadModel` */
+export function buildModel<M extends Module>(files: ModelFolder, kind: ModelKind<M>): LoadedModel<M> {
+  const { folder, skipped, addedTokens, config: configJson } = files;
+  const tokenizer = makeTokenizer(files.vocab, files.tokenizerConfig ?? {}, folder);
+  const unknownKeys: string[] = [];
+  const config = parseConfig(meant(files), `${folder}/config.json`, (key) => unknownKeys.push(key));
+  requireRoom(tokenizer.vocab, config.vocabSize, folder);
+  const init = new Initializer(kind.seed ?? 0, { deferred: true });
+  const model = kind.make(config, init, configJson);
+  const optional = (name: string): boolean => kind.optional?.(name) ?? false;
+  const weights = files.naming === 'google' ? fromGoogleNames(files.weights) : files.weights;
+  const report = setWeights(model, weights, files.weightsFile, { optional, init });
+  return { ...report, folder, model, tokenizer, configJson, unknownKeys, skipped, addedTokens };
+}
+
+/** In google's programs "gelu" is the tanh form (modeling.py:264), in transformers the exact one. */
+function meant({ config, naming }: ModelFolder): ModelFolder['config'] {
+  return naming === 'google' && config.hidden_act === 'gelu' ? { ...config, hidden_act: 'gelu_new' } : config;
+}
+
+/** A checkpoint of google-research/bert under transformers' names, dense kernels turned. Other variables keep their names. */
+function fromGoogleNames(variables: ModelFolder['weights']): Map<string, TensorData> {
+  return new Map(
+    Array.from(variables, ([variable, tensor]): [string, TensorData] => {
+      const renamed = fromGoogle(variable);
+      if (renamed === null) return [variable, tensor];
+      return [renamed.name, renamed.transpose ? turned(tensor) : tensor];
+    }),
+  );
+}
+
+function turned({ shape: [rows, cols], data }: TensorData): TensorData {
+  const out = new Float32Array(data.length);
+  for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) out[c * rows + r] = data[r * cols + c];
+  return { shape: [cols, rows], data: out };
 }
 
 /** The tokenizer of a folder's vocab.txt and tokenizer_config.json. */
@@ -44,38 +103,5 @@ export function requireRoom(vocab: Vocab, rows: number, where: string): void {
     code: 'CONFIG-VOCAB-SIZE',
     where,
     fix: `set vocab_size to ${vocab.size}, or take the vocabulary the model was made with`,
-  });
-}
-
-/** Reads all weights back, under transformers' names. */
-export async function weightsOf(model: BertForPreTraining): Promise<Map<string, TensorData>> {
-  const weights = new Map<string, TensorData>();
-  for (const [name, parameter] of model.namedParameters()) {
-    const data = Float32Array.from(await parameter.data());
-    weights.set(transformersName(name), { shape: parameter.shape, data });
-  }
-  return weights;
-}
-
-/**
- * Writes stored weights into a model.
- * @throws {CheckpointError} tensors missing or of another shape, all of them named
- */
-export function setWeights(model: BertForPreTraining, weights: ReadonlyMap<string, TensorData>, where: string): void {
-  const faults: string[] = [];
-  for (const [name, parameter] of model.namedParameters()) {
-    const stored = weights.get(transformersName(name));
-    if (stored === undefined) faults.push(`"${transformersName(name)}" is missing`);
-    else if (!sameShape(stored.shape, parameter.shape) || numel(stored.shape) !== stored.data.length) {
-      const [found, wanted] = [stored.shape, parameter.shape].map((shape) => `[${shape.join(', ')}]`);
-      faults.push(`"${transformersName(name)}" is ${found} instead of ${wanted}`);
-    } else parameter.assign(parameter.dtype === 'f64' ? Float64Array.from(stored.data) : stored.data);
-  }
-  if (faults.length === 0) return;
-  const more = faults.length > 5 ? `; and ${faults.length - 5} more` : '';
-  throw new CheckpointError(`the weights do not fit the model: ${faults.slice(0, 5).join('; ')}${more}`, {
-    code: 'CHECKPOINT-TENSORS',
-    where: `${where}/model.safetensors`,
-    fix: 'config.json and model.safetensors must stem from one model with both pre-training heads',
   });
 }

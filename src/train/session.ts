@@ -15,9 +15,9 @@ import type { TensorData } from '../io/safetensors.js';
 import { decodeRows, lossPlaces, memoryByOwner } from './audit.js';
 import type { EvalMetrics, RunStart } from './events.js';
 import { flopsPerStep } from './flops.js';
-import { setWeights, weightsOf } from './model-folder.js';
 import { clipNorm, dataOptions, firstDataOptions, type PretrainOptions, scheduleOf } from './options.js';
 import { Trainer, type TrainingData } from './trainer.js';
+import { setWeights, weightsOf } from './weights.js';
 
 /** What a run is made of, before anything of it exists. */
 export interface SessionPlan {

@@ -75,11 +75,16 @@ describe('refuses', () => {
     expect(error.message).toContain('"bert.w" holds NaN at element 2');
   });
 
-  test('pickled weights, with the way to convert them', async () => {
-    renameSync(join(model, 'model.safetensors'), join(model, 'pytorch_model.bin'));
+  test('weights of Keras, with the way to convert them', async () => {
+    renameSync(join(model, 'model.safetensors'), join(model, 'tf_model.h5'));
     const error = await failure(loadModelFolder(model));
     expect(error).toMatchObject({ code: 'MODEL-FORMAT', exitCode: 65 });
     expect(error.fix).toContain('save_pretrained');
+  });
+
+  test('safetensors that somebody named like a pickle', async () => {
+    renameSync(join(model, 'model.safetensors'), join(model, 'pytorch_model.bin'));
+    expect(await failure(loadModelFolder(model))).toMatchObject({ code: 'MODEL-TORCH', exitCode: 65 });
   });
 
   test.each(['config.json', 'vocab.txt', 'model.safetensors'])('a folder without %s', async (name) => {

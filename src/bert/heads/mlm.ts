@@ -9,13 +9,16 @@ import type { BertConfig } from '../config.js';
 import { activate } from '../feed-forward.js';
 
 /**
- * Masked-language-model head: masked rows -> dense, activation, LayerNorm -> times the word table itself (tied), plus
- * a bias of its own (google-research/bert run_pretraining.py:240-268). Logits exist at the masked rows only: at every
- * position they would cost more than the whole of a small encoder.
+ * Masked-language-model head: masked rows -> dense, activation, LayerNorm -> times the word table itself (tied), or a
+ * table of its own where the configuration says so, plus a bias of its own (google-research/bert
+ * run_pretraining.py:240-268). Logits exist at the masked rows only: at every position they would cost more than the
+ * whole of a small encoder.
  */
 export class MlmHead extends Module {
   readonly dense: Linear;
   readonly norm: LayerNorm;
+  /** [vocab, hidden] of an untied head, else null. */
+  readonly decoder: Tensor | null;
   /** [vocab] */
   readonly bias: Tensor;
 
@@ -26,6 +29,8 @@ export class MlmHead extends Module {
     super();
     this.dense = new Linear(config.hiddenSize, config.hiddenSize, init, config.initializerRange);
     this.norm = new LayerNorm(config.hiddenSize, config.layerNormEps, init);
+    const { vocabSize, hiddenSize, tieWordEmbeddings, initializerRange } = config;
+    this.decoder = tieWordEmbeddings ? null : init.truncatedNormal([vocabSize, hiddenSize], initializerRange);
     this.bias = init.constant([config.vocabSize], 0);
   }
 
@@ -40,6 +45,6 @@ export class MlmHead extends Module {
     const gathered = look(pass, 'mlm.gathered', hidden.gather(rows)); // [positions, hidden]
     const transformed = this.norm.forward(activate(this.dense.forward(gathered), this.config.hiddenAct));
     const shown = look(pass, 'mlm.transform', transformed); // [positions, hidden]
-    return look(pass, 'mlm.logits', shown.linear(words, this.bias)); // [positions, vocab]
+    return look(pass, 'mlm.logits', shown.linear(this.decoder ?? words, this.bias)); // [positions, vocab]
   }
 }
