@@ -1,5 +1,6 @@
 import { ConfigError } from '../core/errors.js';
 import { nearest } from '../core/suggest.js';
+import { Initializer } from '../nn/init.js';
 import type { Module } from '../nn/module.js';
 import { type BertConfig, configToJson } from './config.js';
 import { BertForMaskedLM } from './heads/masked-lm.js';
@@ -20,9 +21,11 @@ export interface Recipe {
   readonly config: BertConfig;
   readonly labels: LabelConfig;
   readonly seed?: number;
+  /** Instead of a seed: who draws the initial weights. */
+  readonly init?: Initializer;
 }
 
-const seeded = ({ seed }: Recipe): { seed: number } => ({ seed: seed ?? 0 });
+const seeded = ({ seed = 0, init }: Recipe): { init: Initializer } => ({ init: init ?? new Initializer(seed) });
 
 /** Every model with a head, under the name that transformers has for it. */
 const MODELS = {

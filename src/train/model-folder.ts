@@ -1,5 +1,7 @@
+import { type Architecture, buildModel, type ModelOf } from '../bert/architectures.js';
 import { type BertConfig, parseConfig } from '../bert/config.js';
 import { fromGoogle } from '../bert/google-names.js';
+import { parseLabels } from '../bert/labels.js';
 import { BertForPreTraining } from '../bert/pretraining.js';
 import { ConfigError } from '../core/errors.js';
 import { Tokenizer } from '../data/tokenizer.js';
@@ -36,6 +38,33 @@ export interface ModelKind<M extends Module> {
   readonly seed?: number;
 }
 
+/** What a model must find in its file: everything, or the encoder, so that a head may begin with random numbers. */
+export interface HeadOptions {
+  readonly head: 'stored' | 'fresh';
+  /** Of a fresh head. */
+  readonly seed?: number;
+}
+
+const isEncoder = (name: string): boolean => /^bert\.(embeddings|encoder)\./.test(name);
+
+/**
+ * Opens a model folder as a model with the head named, whatever head it was saved with. `missing` of the result names
+ * the parameters that begin with random numbers.
+ * @throws {InputError} nothing there; {CheckpointError} damaged, or tensors missing; {ConfigError} not such a BERT
+ */
+export async function loadHead<A extends Architecture>(
+  path: string,
+  architecture: A,
+  { head, seed = 0 }: HeadOptions,
+): Promise<LoadedModel<ModelOf<A>>> {
+  const where = `${path}/config.json`;
+  return loadModelAs(path, {
+    make: (config, init, json) => buildModel(architecture, { config, labels: parseLabels(json, where), init }),
+    optional: (name) => head === 'fresh' && !isEncoder(name),
+    seed,
+  });
+}
+
 /** For masked words: pooler and sentence head are not needed, and models saved as BertForMaskedLM have none. */
 const MASKED_WORDS: ModelKind<BertForPreTraining> = {
   make: (config, init) => new BertForPreTraining(config, { init }),
@@ -50,11 +79,11 @@ export const loadModel = (path: string): Promise<LoadedModel> => loadModelAs(pat
 
 /** As `loadModel`, for a model of any class. */
 export async function loadModelAs<M extends Module>(path: string, kind: ModelKind<M>): Promise<LoadedModel<M>> {
-  return buildModel(await loadModelFolder(path), kind);
+  return modelFrom(await loadModelFolder(path), kind);
 }
 
 /** A model from files that have been read. @throws {CheckpointError}, {ConfigError}, {DataError} as `loadModel` */
-export function buildModel<M extends Module>(files: ModelFolder, kind: ModelKind<M>): LoadedModel<M> {
+export function modelFrom<M extends Module>(files: ModelFolder, kind: ModelKind<M>): LoadedModel<M> {
   const { folder, skipped, addedTokens, config: configJson } = files;
   const tokenizer = makeTokenizer(files.vocab, files.tokenizerConfig ?? {}, folder);
   const unknownKeys: string[] = [];

@@ -16,10 +16,10 @@ export class BertForMaskedLM extends Module {
 
   constructor(
     readonly config: BertConfig,
-    options: { seed?: number } = {},
+    options: { seed?: number; init?: Initializer } = {},
   ) {
     super();
-    const init = new Initializer(options.seed ?? 0);
+    const init = options.init ?? new Initializer(options.seed ?? 0);
     this.bert = new BertModel(config, init, { pooler: false });
     this.mlm = new MlmHead(config, init);
   }

@@ -26,10 +26,10 @@ export class BertForMultipleChoice extends HeadModel<ChoiceTargets> {
 
   constructor(
     readonly config: BertConfig,
-    options: { seed?: number } = {},
+    options: { seed?: number; init?: Initializer } = {},
   ) {
     super();
-    const init = new Initializer(options.seed ?? 0);
+    const init = options.init ?? new Initializer(options.seed ?? 0);
     this.bert = new BertModel(config, init);
     this.classifier = new ClassifierHead(config, 1, init);
   }

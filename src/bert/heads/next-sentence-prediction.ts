@@ -17,10 +17,10 @@ export class BertForNextSentencePrediction extends HeadModel<{ readonly labels: 
 
   constructor(
     readonly config: BertConfig,
-    options: { seed?: number } = {},
+    options: { seed?: number; init?: Initializer } = {},
   ) {
     super();
-    const init = new Initializer(options.seed ?? 0);
+    const init = options.init ?? new Initializer(options.seed ?? 0);
     this.bert = new BertModel(config, init);
     this.sentence = new SentenceHead(config, init);
   }

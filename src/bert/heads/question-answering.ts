@@ -26,10 +26,10 @@ export class BertForQuestionAnswering extends HeadModel<SpanTargets> {
 
   constructor(
     readonly config: BertConfig,
-    options: { seed?: number } = {},
+    options: { seed?: number; init?: Initializer } = {},
   ) {
     super();
-    const init = new Initializer(options.seed ?? 0);
+    const init = options.init ?? new Initializer(options.seed ?? 0);
     this.bert = new BertModel(config, init, { pooler: false });
     this.span = new SpanHead(config, init);
   }

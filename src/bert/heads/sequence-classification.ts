@@ -31,10 +31,10 @@ export class BertForSequenceClassification extends HeadModel<SequenceTargets> {
   constructor(
     readonly config: BertConfig,
     readonly labelConfig: LabelConfig,
-    options: { seed?: number } = {},
+    options: { seed?: number; init?: Initializer } = {},
   ) {
     super();
-    const init = new Initializer(options.seed ?? 0);
+    const init = options.init ?? new Initializer(options.seed ?? 0);
     this.bert = new BertModel(config, init);
     this.classifier = new ClassifierHead(config, labelConfig.labels.length, init);
   }

@@ -27,10 +27,10 @@ export class BertForTokenClassification extends HeadModel<TokenTargets> {
   constructor(
     readonly config: BertConfig,
     readonly labelConfig: LabelConfig,
-    options: { seed?: number } = {},
+    options: { seed?: number; init?: Initializer } = {},
   ) {
     super();
-    const init = new Initializer(options.seed ?? 0);
+    const init = options.init ?? new Initializer(options.seed ?? 0);
     this.bert = new BertModel(config, init, { pooler: false });
     this.classifier = new ClassifierHead(config, labelConfig.labels.length, init);
   }
