@@ -1,7 +1,7 @@
 import type { Backend } from '../backend/backend.js';
 import { BackendError, ShapeError, UsageError } from '../core/errors.js';
 import { numel } from '../core/shape.js';
-import type { Arg, BackwardCtx, GradOp, Op } from '../ops/op.js';
+import type { Arg, BackwardCtx, GradOp, Op, Target } from '../ops/op.js';
 import { allocate, execute, noGrad, observe } from './apply.js';
 import type { TapeNode, Value } from './value.js';
 
@@ -88,7 +88,7 @@ function stepBack(value: Value, gradient: Gradient, pending: Map<Value, Gradient
   const { backend } = value;
   const node = value.node as TapeNode;
   const made = new Map<Arg, boolean>(); // what this step allocated, and whether its memory is its own
-  const results = differentiate(value, node, gradient.arg, made);
+  const results = differentiate(value, gradient.arg, made, pending);
   node.inputs.forEach((input, i) => {
     const result = results[i];
     if (!input.requiresGrad || result === null || result === undefined) return;
@@ -103,8 +103,15 @@ function stepBack(value: Value, gradient: Gradient, pending: Map<Value, Gradient
   else backend.free(gradient.arg.buf);
 }
 
-function differentiate(value: Value, node: TapeNode, dOut: Arg, made: Map<Arg, boolean>): readonly (Arg | null)[] {
+function differentiate(
+  value: Value,
+  dOut: Arg,
+  made: Map<Arg, boolean>,
+  pending: Map<Value, Gradient>,
+): readonly (Arg | null)[] {
   const { backend } = value;
+  const node = value.node as TapeNode;
+  const gathered: Arg[] = [];
   const ctx: BackwardCtx<object> = {
     inputs: node.inputs,
     out: value,
@@ -112,27 +119,47 @@ function differentiate(value: Value, node: TapeNode, dOut: Arg, made: Map<Arg, b
     attrs: node.attrs,
     dOut,
     needs: (i) => node.inputs[i]?.requiresGrad ?? false,
+    into: (i) => {
+      const target = targetOf(node.inputs[i], pending);
+      if (target !== null) gathered.push(target.arg);
+      return target;
+    },
     run<A extends object>(op: Op<A>, inputs: readonly Arg[], attrs: A): Arg {
       const { out, aux, shared } = execute(backend, op, inputs, attrs);
       for (const arg of aux) backend.free(arg.buf);
       made.set(out, !shared);
       return out;
     },
-    runGrad<A extends object>(op: GradOp<A>, inputs: readonly Arg[], attrs: A): readonly Arg[] {
+    runGrad<A extends object>(op: GradOp<A>, inputs: readonly Arg[], attrs: A, given: readonly (Arg | null)[] = []) {
       const shapes = op.shapes(
         inputs.map((input) => input.shape),
         attrs,
       );
-      const outs = shapes.map((shape) => allocate(backend, shape, dOut.dtype));
+      const outs = shapes.map((shape, i) => given[i] ?? allocate(backend, shape, dOut.dtype));
       op.forward(backend, inputs, outs, attrs);
-      for (const out of outs) {
+      for (const out of outs.filter((_, i) => !given[i])) {
         made.set(out, true);
         observe(op, out);
       }
       return outs;
     },
   };
-  return (node.op.backward as (c: BackwardCtx<object>) => readonly (Arg | null)[])(ctx);
+  const results = (node.op.backward as (c: BackwardCtx<object>) => readonly (Arg | null)[])(ctx);
+  for (const arg of gathered) observe(node.op, arg);
+  return results;
+}
+
+/** Memory that the gradient of `input` may be added to, or written to when nothing is there yet. */
+function targetOf(input: Value | undefined, pending: Map<Value, Gradient>): Target | null {
+  if (!input?.requiresGrad) return null;
+  if (input.node !== null) {
+    const waiting = pending.get(input);
+    return waiting?.exclusive ? { arg: waiting.arg, add: true } : null;
+  }
+  if (input.grad === null) return null;
+  const add = !input.gradEmpty;
+  input.gradEmpty = false;
+  return { arg: input.grad, add };
 }
 
 /** Adds a gradient to what has reached `input` so far. */
@@ -148,7 +175,9 @@ function deliver(input: Value, gradient: Gradient, pending: Map<Value, Gradient>
 function setGrad(value: Value, gradient: Gradient): void {
   const { backend } = value;
   if (value.grad !== null) {
-    backend.kernels.accumulate(gradient.arg.buf, value.grad.buf);
+    if (value.gradEmpty) copyInto(backend, gradient.arg, value.grad);
+    else backend.kernels.accumulate(gradient.arg.buf, value.grad.buf);
+    value.gradEmpty = false;
     backend.free(gradient.arg.buf);
     return;
   }
@@ -171,9 +200,13 @@ function sum(backend: Backend, a: Gradient, b: Gradient): Gradient {
 
 function copyOf(backend: Backend, arg: Arg): Arg {
   const copy = allocate(backend, arg.shape, arg.dtype);
-  const length = numel(arg.shape);
-  backend.kernels.copy(arg.buf, copy.buf, [length], { offset: 0, strides: [1] }, { offset: 0, strides: [1] });
+  copyInto(backend, arg, copy);
   return copy;
+}
+
+function copyInto(backend: Backend, from: Arg, to: Arg): void {
+  const line = { offset: 0, strides: [1] };
+  backend.kernels.copy(from.buf, to.buf, [numel(from.shape)], line, line);
 }
 
 /** Forgets the history of a value that has been walked over, and frees its memory unless someone keeps it. */

@@ -44,6 +44,8 @@ export abstract class Value implements Arg {
   requiresGrad: boolean;
   /** Sum of all gradients that reached this value since it was last cleared; same shape. */
   grad: Value | null = null;
+  /** True while no gradient has reached `grad` since it was cleared: the first one overwrites what is there. */
+  gradEmpty = false;
   node: TapeNode | null = null;
   /** What is known of integer data that came from the host: ids are checked against it, not in kernels. */
   bounds: Bounds | null = null;

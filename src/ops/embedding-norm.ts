@@ -4,8 +4,8 @@ import type { Shape } from '../core/shape.js';
 import { mustBe, takes } from './check.js';
 import { checkRate, type DropoutAttrs, dropout } from './dropout.js';
 import { add } from './elementwise.js';
-import { gather, gatherGrad } from './embedding.js';
-import { layerNorm } from './layer-norm.js';
+import { gather, tableGradient } from './embedding.js';
+import { layerNorm, normGradients } from './layer-norm.js';
 import type { Arg, GradOp, Op, Sample } from './op.js';
 import { bytesOf } from './reduction.js';
 
@@ -93,12 +93,16 @@ export const embeddingNorm: Op<EmbeddingNormAttrs> = {
   },
   forward: ({ kernels }, inputs, y, attrs, [mean, rstd]) =>
     kernels.embeddingNorm(callOf(inputs, attrs), y.buf, mean.buf, rstd.buf),
-  backward: ({ inputs, aux: [mean, rstd], dOut, attrs, runGrad, needs }) => {
-    const [dSum, dGamma, dBeta] = runGrad(embeddingNormGrad, [mean, rstd, dOut, ...inputs], attrs);
-    const tables = [0, 1, 2].map((i) => {
-      return needs(i) ? runGrad(gatherGrad, [inputs[5 + i], dSum], { table: inputs[i].shape })[0] : null;
-    });
-    return [...tables, dGamma, dBeta, null, null, null];
+  backward: (ctx) => {
+    const {
+      inputs,
+      aux: [mean, rstd],
+      dOut,
+      attrs,
+    } = ctx;
+    const [dSum, ...norm] = normGradients(ctx, [3, 4], embeddingNormGrad, [mean, rstd, dOut, ...inputs], attrs);
+    const tables = [0, 1, 2].map((i) => tableGradient(ctx, i, inputs[5 + i], dSum as Arg));
+    return [...tables, ...norm, null, null, null];
   },
   compose: ({ inputs, attrs: { eps, dropout: drop }, run }) => {
     const [words, positions, types, gamma, beta, ids, positionIds, typeIds] = inputs;

@@ -1,19 +1,27 @@
 import { ShapeError } from '../core/errors.js';
 import { numel, type Shape } from '../core/shape.js';
 import { checkRank, takes } from './check.js';
-import type { GradOp, Op, Sample } from './op.js';
+import type { Arg, BackwardCtx, GradOp, Op, Sample } from './op.js';
 import { bytesOf } from './reduction.js';
 
-/** The gradient of a table from that of the rows it gave. */
-export const gatherGrad: GradOp<{ readonly table: Shape }> = {
+const gatherGrad: GradOp<{ readonly table: Shape; readonly add: boolean }> = {
   name: 'gatherGrad',
   shapes: (_, { table }) => [table],
-  forward: ({ kernels }, [ids, dOut], [dTable]) => {
+  forward: ({ kernels }, [ids, dOut], [dTable], { add }) => {
     const [tableRows, width] = dTable.shape;
-    kernels.fill(dTable.buf, 0);
+    if (!add) kernels.fill(dTable.buf, 0);
     kernels.scatterAdd(ids.buf, dOut.buf, dTable.buf, ids.buf.length, width, tableRows);
   },
 };
+
+/** The gradient of a table, input i, from that of the rows it gave; added to where it is gathered, or handed back. */
+export function tableGradient<A>(ctx: BackwardCtx<A>, i: number, ids: Arg, dOut: Arg): Arg | null {
+  if (!ctx.needs(i)) return null;
+  const target = ctx.into(i);
+  const attrs = { table: ctx.inputs[i].shape, add: target?.add ?? false };
+  const [dTable] = ctx.runGrad(gatherGrad, [ids, dOut], attrs, [target?.arg ?? null]);
+  return target === null ? dTable : null;
+}
 
 const sample = (name: string, table: Shape, ids: Shape): Sample<object> => ({
   name,
@@ -42,10 +50,7 @@ export const gather: Op = {
   },
   cost: ([table, ids]) => ({ flops: 0, bytes: bytesOf(ids) + 2 * table[1] * bytesOf(ids) }),
   forward: ({ kernels }, [table, ids], y) => kernels.gather(table.buf, ids.buf, y.buf, ids.buf.length, table.shape[1]),
-  backward: ({ inputs: [table, ids], dOut, runGrad }) => [
-    ...runGrad(gatherGrad, [ids, dOut], { table: table.shape }),
-    null,
-  ],
+  backward: (ctx) => [tableGradient(ctx, 0, ctx.inputs[1], ctx.dOut), null],
   samples: [
     sample('one id as a scalar', [5, 3], []),
     sample('one element', [1, 1], [1]),

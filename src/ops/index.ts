@@ -7,6 +7,7 @@ import * as elementwise from './elementwise.js';
 import { gather } from './embedding.js';
 import { embeddingNorm } from './embedding-norm.js';
 import { expand } from './expand.js';
+import { feedForward } from './feed-forward.js';
 import { gelu, geluTanh } from './gelu.js';
 import { layerNorm } from './layer-norm.js';
 import { linear } from './linear.js';
@@ -37,6 +38,7 @@ export const OPS: readonly Op[] = [
   argmax,
   listed(matmul),
   linear,
+  listed(feedForward),
   softmax,
   logSoftmax,
   listed(layerNorm),

@@ -2,7 +2,7 @@ import { ShapeError } from '../core/errors.js';
 import { numel, rowsOf, type Shape } from '../core/shape.js';
 import { mustBe, takes } from './check.js';
 import { add, addScalar, mul, rsqrt, square, sub } from './elementwise.js';
-import type { GradOp, Op, Sample } from './op.js';
+import type { Arg, BackwardCtx, GradOp, Op, Sample } from './op.js';
 import { alongLast, mean } from './reduce.js';
 import { bytesOf } from './reduction.js';
 import { rowsWorkload } from './samples.js';
@@ -28,6 +28,31 @@ const layerNormGrad: GradOp = {
       ...rowsOf(x.shape),
     ),
 };
+
+/**
+ * Runs the gradient of a norm, whose last two outputs are dGamma and dBeta: they are written where these gradients are
+ * gathered if nothing is there yet (null stands for them then), or handed back.
+ * @param places which inputs gamma and beta are
+ */
+export function normGradients<A, B extends object>(
+  ctx: BackwardCtx<A>,
+  places: readonly [gamma: number, beta: number],
+  op: GradOp<B>,
+  inputs: readonly Arg[],
+  attrs: B,
+): (Arg | null)[] {
+  const written = places.map((i) => {
+    const target = ctx.needs(i) ? ctx.into(i) : null;
+    return target === null || target.add ? null : target.arg;
+  });
+  const before =
+    op.shapes(
+      inputs.map(({ shape }) => shape),
+      attrs,
+    ).length - 2;
+  const given = [...new Array<null>(before).fill(null), ...written];
+  return ctx.runGrad(op, inputs, attrs, given).map((made, i) => (given[i] === null ? made : null));
+}
 
 const sample = (
   name: string,
@@ -64,8 +89,13 @@ export const layerNorm: Op<LayerNormAttrs> = {
   cost: ([x, gamma, beta]) => ({ flops: 8 * numel(x), bytes: bytesOf(x, x, gamma, beta) }),
   forward: ({ kernels }, [x, gamma, beta], y, { eps }, [means, rstds]) =>
     kernels.layerNorm(x.buf, gamma.buf, beta.buf, y.buf, means.buf, rstds.buf, ...rowsOf(x.shape), eps),
-  backward: ({ inputs: [x, gamma], aux: [means, rstds], dOut, runGrad }) =>
-    runGrad(layerNormGrad, [x, gamma, means, rstds, dOut], {}),
+  backward: (ctx) => {
+    const {
+      inputs: [x, gamma],
+      aux: [means, rstds],
+    } = ctx;
+    return normGradients(ctx, [1, 2], layerNormGrad, [x, gamma, means, rstds, ctx.dOut], {});
+  },
   compose: ({ inputs: [x, gamma, beta], attrs: { eps }, run }) => {
     const last = alongLast(x.shape);
     const centred = run(sub, [x, run(mean, [x], last)], {});

@@ -7,10 +7,10 @@ import { crossEntropy } from './cross-entropy.js';
 import { equal, mul, mulScalar } from './elementwise.js';
 import { linear } from './linear.js';
 import type { Arg, ComposeCtx, Op, Sample, SampleInput } from './op.js';
-import { multiply, product } from './product.js';
 import { max, sum } from './reduce.js';
 import { bytesOf } from './reduction.js';
 import { reshape } from './reshape.js';
+import { project, timesWeight, weightGradients } from './row-product.js';
 import { withScratch } from './scratch.js';
 import { slice } from './slice.js';
 
@@ -58,7 +58,7 @@ function forward(
   [dLogits, sums]: readonly Arg[],
 ): void {
   const [rows, cols] = dLogits.shape;
-  multiply(backend, x, weight, dLogits.buf, [], { transposeA: false, transposeB: true }, bias.buf);
+  project(backend, [x, weight, bias], dLogits.buf);
   withScratch(backend, 2 * rows, out.dtype, (results) => {
     const bufs = { logits: dLogits.buf, labels: labels.buf, results, sums: sums.buf };
     backend.kernels.crossEntropyInPlace({ ...bufs, rows, cols, ignoreIndex, scale });
@@ -113,16 +113,18 @@ export const linearCrossEntropy: Op<LinearCrossEntropyAttrs> = {
     bytes: bytesOf(x, weight, bias, labels, [x[0], weight[0]]),
   }),
   forward,
-  backward: ({ inputs: [x, weight], aux: [dLogits, sums], dOut, needs, run, runGrad }) => {
-    const d = run(slice, [dOut], { axis: 0, start: 0, end: 1 }); // [1]
-    const times = (a: Arg, b: Arg, transposeA: boolean, shape: Shape): Arg =>
-      runGrad(product, [a, b], { transposeA, transposeB: false, shape, batch: [] })[0];
-    return [
-      needs(0) ? run(mul, [times(dLogits, weight, false, x.shape), d], {}) : null,
-      needs(1) ? times(dLogits, run(mul, [x, d], {}), true, weight.shape) : null,
-      needs(2) ? run(mul, [sums, d], {}) : null,
-      null,
-    ];
+  backward: (ctx) => {
+    const {
+      inputs: [x, weight],
+      aux: [dLogits, sums],
+      needs,
+      run,
+    } = ctx;
+    const d = run(slice, [ctx.dOut], { axis: 0, start: 0, end: 1 }); // [1]
+    // What arrives is one number: it multiplies the narrow factor of each product, never the logits.
+    const dX = needs(0) ? run(mul, [timesWeight(ctx, dLogits, weight, x.shape), d], {}) : null;
+    const dWeight = needs(1) ? weightGradients(ctx, [1, null], dLogits, run(mul, [x, d], {}))[0] : null;
+    return [dX, dWeight, needs(2) ? run(mul, [sums, d], {}) : null, null];
   },
   compose,
   samples: [

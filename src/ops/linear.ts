@@ -3,13 +3,10 @@ import { numel, type Shape } from '../core/shape.js';
 import { mustBe, takes } from './check.js';
 import { add } from './elementwise.js';
 import { matmul } from './matmul.js';
-import type { Arg, Op, Sample } from './op.js';
-import { multiply, product } from './product.js';
-import { bytesOf, seenAs, sumTo } from './reduction.js';
+import type { Op, Sample } from './op.js';
+import { bytesOf } from './reduction.js';
 import { reshape } from './reshape.js';
-
-/** All leading axes as one: [rows, cols]. */
-const asRows = (arg: Arg): Arg => seenAs(arg, [numel(arg.shape.slice(0, -1)), arg.shape.at(-1) as number]);
+import { asRows, inputGradient, project, weightGradients } from './row-product.js';
 
 const sample = (name: string, leading: Shape, from: number, to: number): Sample<object> => ({
   name,
@@ -41,17 +38,11 @@ export const linear: Op = {
     const rows = numel(x.slice(0, -1));
     return { flops: (2 * weight[1] + 1) * rows * weight[0], bytes: bytesOf(x, weight, bias, [rows, weight[0]]) };
   },
-  forward: (backend, [x, weight, bias], y) =>
-    multiply(backend, asRows(x), weight, y.buf, [], { transposeA: false, transposeB: true }, bias.buf),
-  backward: ({ inputs: [x, weight, bias], dOut, needs, runGrad }) => {
-    const rows = asRows(dOut); // [rows, out]
-    const times = (a: Arg, b: Arg, transposeA: boolean, shape: Shape): Arg =>
-      runGrad(product, [a, b], { transposeA, transposeB: false, shape, batch: [] })[0];
-    return [
-      needs(0) ? times(rows, weight, false, x.shape) : null,
-      needs(1) ? times(rows, asRows(x), true, weight.shape) : null,
-      needs(2) ? runGrad(sumTo, [rows], { shape: bias.shape })[0] : null,
-    ];
+  forward: (backend, [x, weight, bias], y) => project(backend, [asRows(x), weight, bias], y.buf),
+  backward: (ctx) => {
+    const [x, weight] = ctx.inputs;
+    const dOut = asRows(ctx.dOut); // [rows, out]
+    return [inputGradient(ctx, 0, dOut, weight), ...weightGradients(ctx, [1, 2], dOut, asRows(x))];
   },
   compose: ({ inputs: [x, weight, bias], run }) => {
     const rows = run(reshape, [x], { shape: asRows(x).shape });

@@ -94,6 +94,13 @@ export interface GradOp<Attrs extends object = object> {
   forward(backend: Backend, inputs: readonly Arg[], outs: readonly Arg[], attrs: Attrs): void;
 }
 
+/** Memory in which a step of the walk back may leave a gradient itself. */
+export interface Target {
+  readonly arg: Arg;
+  /** Part of the gradient is there already: add to it. False: write it. */
+  readonly add: boolean;
+}
+
 /** What `backward` works with. Everything that `run` and `runGrad` make is freed by the tape. */
 export interface BackwardCtx<Attrs> {
   readonly inputs: readonly Arg[];
@@ -104,8 +111,19 @@ export interface BackwardCtx<Attrs> {
   readonly dOut: Arg;
   /** Whether input i wants a gradient; the work for the others can be left out. */
   needs(i: number): boolean;
+  /**
+   * Where the gradient of input i is gathered, if there is such a place by now: whoever asks enqueues what it adds or
+   * writes there before it asks again, and gives null in place of the gradient.
+   */
+  into(i: number): Target | null;
   run<A extends object>(op: Op<A>, inputs: readonly Arg[], attrs: A): Arg;
-  runGrad<A extends object>(op: GradOp<A>, inputs: readonly Arg[], attrs: A): readonly Arg[];
+  /** @param outs memory for some of the outputs, which then are no news to the tape; null: it is allocated */
+  runGrad<A extends object>(
+    op: GradOp<A>,
+    inputs: readonly Arg[],
+    attrs: A,
+    outs?: readonly (Arg | null)[],
+  ): readonly Arg[];
 }
 
 /** What `compose` works with: the same result from smaller ops. */

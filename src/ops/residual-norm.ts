@@ -5,7 +5,7 @@ import { mustBe } from './check.js';
 import { concat } from './concat.js';
 import { checkRate, type DropoutAttrs, dropout } from './dropout.js';
 import { add } from './elementwise.js';
-import { layerNorm } from './layer-norm.js';
+import { layerNorm, normGradients } from './layer-norm.js';
 import type { Arg, ComposeCtx, GradOp, Op, Sample } from './op.js';
 import { bytesOf } from './reduction.js';
 import { rowsWorkload } from './samples.js';
@@ -106,10 +106,10 @@ export const residualNorm: Op<ResidualNormAttrs> = {
   cost: ([x, , gamma, beta]) => ({ flops: 10 * numel(x), bytes: bytesOf(x, x, x, gamma, beta) }),
   forward: ({ kernels }, inputs, y, attrs, [mean, rstd]) =>
     kernels.residualNorm(callOf(inputs, attrs), y.buf, mean.buf, rstd.buf),
-  backward: ({ inputs, aux: [mean, rstd], dOut, attrs, runGrad }) => [
-    ...runGrad(residualNormGrad, [mean, rstd, dOut, ...inputs], attrs),
-    null,
-  ],
+  backward: (ctx) => {
+    const { inputs, aux, dOut, attrs } = ctx;
+    return [...normGradients(ctx, [2, 3], residualNormGrad, [...aux, dOut, ...inputs], attrs), null];
+  },
   compose: (ctx) => {
     const { inputs, attrs, run } = ctx;
     const [, residual, gamma, beta] = inputs;

@@ -14,6 +14,7 @@ import * as el from '../ops/elementwise.js';
 import { gather } from '../ops/embedding.js';
 import { type EmbeddingNormAttrs, embeddingNorm } from '../ops/embedding-norm.js';
 import { expand } from '../ops/expand.js';
+import { type FeedForwardAttrs, feedForward } from '../ops/feed-forward.js';
 import { gelu, geluTanh } from '../ops/gelu.js';
 import { layerNorm } from '../ops/layer-norm.js';
 import { linear } from '../ops/linear.js';
@@ -173,6 +174,13 @@ export class Tensor extends Value {
   /** x W^T + b. @param weight [out, in] @param bias [out] @returns [..., out] */
   linear(weight: Tensor, bias: Tensor): Tensor {
     return apply(linear, [this, weight, bias], {});
+  }
+  /** fn(this W1^T + b1) W2^T + b2. @param layers weight [out, in] and bias [out] of both @returns [..., out] */
+  feedForward(
+    [first, second]: readonly [{ weight: Tensor; bias: Tensor }, { weight: Tensor; bias: Tensor }],
+    activation: FeedForwardAttrs['activation'],
+  ): Tensor {
+    return apply(feedForward, [this, first.weight, first.bias, second.weight, second.bias], { activation });
   }
 
   sum(axis?: number | readonly number[], keepDims = false): Tensor {

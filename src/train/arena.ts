@@ -13,7 +13,7 @@ interface Slot {
 
 /**
  * All parameters of a model in one flat buffer, all gradients in another, both moments in two more; each parameter
- * and its gradient are windows of these. The optimizer then is one pass, clearing gradients is one fill, and the order
+ * and its gradient are windows of these. The optimizer then is one pass, clearing gradients costs nothing, and the order
  * (reversed, decayed parameters first) is the order in which backward completes them.
  */
 export class ParameterArena {
@@ -68,8 +68,17 @@ export class ParameterArena {
     parameter.grad = parameter.wrap(this.backend.view(this.grads, offset, parameter.size), parameter.shape).keep();
   }
 
+  /** Forgets all gradients: the first one that reaches a parameter overwrites what is there. */
   clearGradients(): void {
-    this.backend.kernels.fill(this.grads, 0);
+    for (const { parameter } of this.slots) parameter.gradEmpty = true;
+  }
+
+  /** Zeros where no gradient has arrived since they were cleared: the optimizer reads all of them. */
+  settleGradients(): void {
+    for (const { parameter } of this.slots) {
+      if (parameter.gradEmpty && parameter.grad !== null) this.backend.kernels.fill(parameter.grad.buf, 0);
+      parameter.gradEmpty = false;
+    }
   }
 
   /** Both moments of every parameter by name, read back: what a checkpoint keeps besides the weights. */

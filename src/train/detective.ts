@@ -3,7 +3,7 @@ import type { Backend, Buf } from '../backend/backend.js';
 import type { BertForPreTraining } from '../bert/pretraining.js';
 import type { PretrainBatch } from '../data/batch.js';
 import { mulScalar } from '../ops/elementwise.js';
-import { accumulateGradients, type Packing } from './step.js';
+import { accumulateGradients, type StepKeys } from './step.js';
 
 /**
  * Runs a broken step again, number for number, and names the first thing in it that is not finite: a parameter, or
@@ -14,7 +14,7 @@ import { accumulateGradients, type Packing } from './step.js';
 export async function firstNonFinite(
   model: BertForPreTraining,
   parts: readonly PretrainBatch[],
-  options: { seed: number; step: number; packing: Packing },
+  options: StepKeys,
 ): Promise<string | null> {
   const { backend } = model.bert.embeddings.word.weight;
   for (const [name, parameter] of model.namedParameters()) {

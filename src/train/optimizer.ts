@@ -62,6 +62,7 @@ export class AdamW {
   async step(lr: number): Promise<number> {
     const { backend, grads } = this.arena;
     const { beta1, beta2, form } = this.options;
+    this.arena.settleGradients();
     backend.kernels.sumSquares(grads, this.sumSquares);
     const t = this.updates + 1;
     const correction1 = form === 'standard' ? 1 / (1 - beta1 ** t) : 1;

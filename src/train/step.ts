@@ -101,6 +101,13 @@ const nothing = (): LossSums => ({
   tokens: 0,
 });
 
+/** Which random numbers a step draws, and how its batches reach the encoder. */
+export interface StepKeys {
+  readonly seed: number;
+  readonly step: number;
+  readonly packing: Packing;
+}
+
 /**
  * Forward and backward of one global batch, given as micro-batches: gradients add up in the parameters.
  * @param seed, step key of the dropout masks; micro-batches continue one another's numbers
@@ -108,7 +115,7 @@ const nothing = (): LossSums => ({
 export async function accumulateGradients(
   model: BertForPreTraining,
   parts: readonly PretrainBatch[],
-  { seed, step, packing }: { seed: number; step: number; packing: Packing },
+  { seed, step, packing }: StepKeys,
 ): Promise<LossSums> {
   const totals = { masked: 0, labelled: 0 };
   for (const part of parts) {

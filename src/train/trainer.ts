@@ -5,7 +5,7 @@ import type { EvalMetrics } from './events.js';
 import { flopsPerStep } from './flops.js';
 import { AdamW, type AdamWOptions } from './optimizer.js';
 import { learningRate, type Schedule } from './schedule.js';
-import { accumulateGradients, evaluateBatches, type LossSums, type Packing } from './step.js';
+import { accumulateGradients, evaluateBatches, type LossSums, type Packing, type StepKeys } from './step.js';
 
 /** Where batches come from. The batch of a step depends on the step alone, so a run can go on from anywhere. */
 export interface TrainingData {
@@ -76,12 +76,17 @@ export class Trainer {
     const sums = await accumulateGradients(model, parts, keys);
     const gradNorm = await this.optimizer.step(lr);
     const finite = Number.isFinite(gradNorm) && Number.isFinite(sums.mlmLoss + sums.sentenceLoss);
-    const broken = finite ? null : ((await firstNonFinite(model, parts, keys)) ?? 'the sum of all gradients');
+    const broken = finite ? null : await this.whatBroke(parts, keys);
     state.step++;
     state.tokens += sums.tokens;
     state.updates = this.optimizer.updates;
     state.skipped = finite ? 0 : state.skipped + 1;
     return { ...sums, lr, gradNorm, flops: this.flopsOf(parts), broken };
+  }
+
+  private async whatBroke(parts: readonly PretrainBatch[], keys: StepKeys): Promise<string> {
+    this.optimizer.clearGradients(); // what broke is in them
+    return (await firstNonFinite(this.model, parts, keys)) ?? 'the sum of all gradients';
   }
 
   /** Loss and accuracy on the held-back documents; null when there are none. */

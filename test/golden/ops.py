@@ -168,5 +168,9 @@ loss = F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") * 0.25
 case("linearCrossEntropy", [x, w, bias, labels], {"ignoreIndex": -1, "scale": 0.25},
      torch.stack([loss, (logits.argmax(-1) == labels).sum().double()]))
 
+for activation, f in (("gelu", F.gelu), ("geluTanh", lambda u: F.gelu(u, approximate="tanh")), ("relu", F.relu)):
+    x, w1, b1, w2, b2 = real(2, 3, 5), real(7, 5), real(7), real(4, 7), real(4)
+    case("feedForward", [x, w1, b1, w2, b2], {"activation": activation}, F.linear(f(F.linear(x, w1, b1)), w2, b2))
+
 with open(os.path.join(HERE, "ops.json"), "w") as f:
     f.write("[\n" + ",\n".join(json.dumps(c) for c in CASES) + "\n]\n")
