@@ -1,4 +1,10 @@
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+
+// Without a driver of a GPU, the software one of Debian's chromium serves. The Vulkan loader reads the variable itself, so
+// it must be the process's own: tests have a copy of process.env.
+const SWIFTSHADER = '/usr/lib/chromium/vk_swiftshader_icd.json';
+if (!process.env.VK_DRIVER_FILES && existsSync(SWIFTSHADER)) process.env.VK_ICD_FILENAMES ??= SWIFTSHADER;
 
 // coverageProvider v8: istanbul writes counters into kernel bodies, which gpu.js then fails to compile (gpu.js #663).
 export default {
@@ -7,6 +13,7 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^#native$': '<rootDir>/src/backend/native/index.ts',
+    '^#gpu$': '<rootDir>/src/backend/gpu/provider-node.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {

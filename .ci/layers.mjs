@@ -18,7 +18,8 @@ const MAY_IMPORT = {
 };
 const NODE_ALLOWED = [/^src\/io\//, /^src\/cli\//, /^src\/backend\/native\//, /^src\/train\//, /^src\/bench\//];
 const GPU_JS_ALLOWED = /^src\/backend\/gpu\//;
-const NATIVE = 'src/backend/native/index.ts'; // what `#native` stands for
+/** What the names of package.json's `imports` stand for in Node. */
+const SEAMS = { '#native': 'src/backend/native/index.ts', '#gpu': 'src/backend/gpu/provider-node.ts' };
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 const files = readdirSync('src', { recursive: true })
@@ -64,11 +65,11 @@ function checkArrow(path, target) {
 for (const path of files) {
   const targets = [];
   for (const name of importsOf(path)) {
-    if (!name.startsWith('.') && name !== '#native') {
+    if (!name.startsWith('.') && !(name in SEAMS)) {
       checkPackage(path, name);
       continue;
     }
-    const target = name === '#native' ? NATIVE : normalize(join(dirname(path), name)).replace(/\.js$/, '.ts');
+    const target = SEAMS[name] ?? normalize(join(dirname(path), name)).replace(/\.js$/, '.ts');
     if (!existsSync(target)) problems.push(`${path}: ${name} is not there`);
     else checkArrow(path, target);
     targets.push(target);

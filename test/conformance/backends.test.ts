@@ -5,13 +5,13 @@ import type { Backend } from '../../src/backend/backend.js';
 import { DtypeError, ShapeError } from '../../src/core/errors.js';
 import { OPS } from '../../src/ops/index.js';
 import { sampleData } from '../../src/ops/sample-data.js';
-import { BACKENDS } from '../backends.js';
+import { BACKENDS, GPU_BACKENDS, whyNoGpu } from '../backends.js';
 import { describeIf } from '../skip.js';
 import { check } from './compare.js';
 import { caseOf, executeOnce } from './evaluate.js';
 import { poisoned } from './poison.js';
 
-describe.each(BACKENDS.filter(({ dtype }) => dtype === 'f32'))('$name', ({ create }) => {
+describe.each([...BACKENDS, ...GPU_BACKENDS].filter(({ dtype }) => dtype === 'f32'))('$name', ({ create }) => {
   let backend: Backend;
   beforeAll(() => {
     backend = poisoned(create());
@@ -45,4 +45,12 @@ describeIf(
   'the addon is not built',
 )('native conformance', () => {
   test('ran above', () => expect(BACKENDS.map(({ name }) => name)).toContain('native'));
+});
+
+describeIf(
+  GPU_BACKENDS.length > 0,
+  'gpu',
+  whyNoGpu ?? '',
+)('gpu conformance', () => {
+  test('ran above, in both tiers', () => expect(GPU_BACKENDS.map(({ name }) => name)).toEqual(['gpu', 'gpu plain']));
 });

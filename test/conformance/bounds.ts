@@ -13,6 +13,7 @@ import { numel } from '../../src/core/shape.js';
 import { attentionBound } from './bounds-attention.js';
 import { embeddingNormBound, layerNormBound, residualNormBound } from './bounds-norm.js';
 import { crossEntropyBound, linearCrossEntropyBound, logSoftmaxBound, softmaxBound } from './bounds-rows.js';
+import { wgslBound } from './bounds-wgsl.js';
 import { type Case, evaluate, type Outcome } from './evaluate.js';
 import { gamma, TINY, U } from './rounding.js';
 
@@ -131,5 +132,13 @@ const BOUNDS: Readonly<Record<string, BoundOf>> = {
   attention: attentionBound,
 };
 
-export const boundOf = (c: Case, exact: Outcome): Bound | Promise<Bound> =>
+const ieeeBound = (c: Case, exact: Outcome): Bound | Promise<Bound> =>
   (BOUNDS[c.op.name] ?? ('fn' in c.op ? oneElement : normwise))(c, exact);
+
+/** Whose arithmetic: that of IEEE 754 with the functions of native/math.inl, or what WGSL allows a device. */
+export type Arithmetic = 'ieee' | 'wgsl';
+
+export async function boundOf(c: Case, exact: Outcome, arithmetic: Arithmetic): Promise<Bound> {
+  const bound = await ieeeBound(c, exact);
+  return arithmetic === 'ieee' ? bound : wgslBound(c, exact, bound);
+}

@@ -1,7 +1,7 @@
 // An outcome against that of double precision on the same inputs, within derived bounds. No test runner is needed.
 import type { Backend } from '../../src/backend/backend.js';
 import { createJsBackend } from '../../src/backend/js/index.js';
-import { boundOf } from './bounds.js';
+import { type Arithmetic, boundOf } from './bounds.js';
 import { type Case, evaluate, type Outcome, wantsGradient } from './evaluate.js';
 import { poisoned } from './poison.js';
 
@@ -24,14 +24,14 @@ function worst(got: ArrayLike<number>, want: ArrayLike<number>, bound: ArrayLike
 }
 
 /** What is wrong with an outcome; null when nothing is. Inputs must be as they were. */
-export async function problemOf(c: Case, got: Outcome): Promise<string | null> {
+export async function problemOf(c: Case, got: Outcome, arithmetic: Arithmetic): Promise<string | null> {
   const nothing = (length: number): number[] => new Array<number>(length).fill(0);
   for (const [i, input] of got.inputs.entries()) {
     const changed = worst(input, c.data[i].data, nothing(input.length));
     if (changed !== null) return `input ${i} was changed: ${changed}`;
   }
   const want = await evaluate(c, oracle);
-  const bound = await boundOf(c, want);
+  const bound = await boundOf(c, want, arithmetic);
   const value = worst(got.out, want.out, bound.out);
   if (value !== null) return `value: ${value}`;
   for (const [i, gradient] of got.grads.entries()) {
@@ -49,5 +49,6 @@ export async function check(c: Case, backend: Backend): Promise<string | null> {
   const before = backend.liveBytes;
   const got = await evaluate(c, backend);
   const leaked = backend.liveBytes - before;
-  return leaked === 0 ? problemOf(c, got) : `${leaked} bytes were not freed`;
+  const arithmetic = backend.name === 'gpu' ? 'wgsl' : 'ieee';
+  return leaked === 0 ? problemOf(c, got, arithmetic) : `${leaked} bytes were not freed`;
 }

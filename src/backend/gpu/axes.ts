@@ -1,0 +1,55 @@
+import type { Shape } from '../../core/shape.js';
+
+/** A shape and, for each operand, its strides. */
+export interface Axes {
+  readonly shape: readonly number[];
+  readonly strides: readonly (readonly number[])[];
+}
+
+/** As few axes as walk the same elements in the same order; at least one. */
+export function joined(shape: Shape, ...strides: readonly (readonly number[])[]): Axes {
+  const kept: number[] = [];
+  const keptStrides: number[][] = strides.map(() => []);
+  for (const [axis, length] of shape.entries()) {
+    if (length === 1) continue;
+    const follows = kept.length > 0 && strides.every((s, i) => keptStrides[i].at(-1) === length * s[axis]);
+    if (follows) kept[kept.length - 1] *= length;
+    else kept.push(length);
+    for (const [i, s] of strides.entries()) keptStrides[i][kept.length - 1] = s[axis];
+  }
+  return kept.length > 0 ? { shape: kept, strides: keptStrides } : { shape: [1], strides: strides.map(() => [1]) };
+}
+
+/** Whether the strides are those of a tensor without gaps. */
+export function isDense(shape: readonly number[], strides: readonly number[]): boolean {
+  let expected = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (strides[axis] !== expected) return false;
+    expected *= shape[axis];
+  }
+  return true;
+}
+
+/**
+ * Calls `visit` with the last `most` axes and, for each index of the axes before them, where it lies in each operand:
+ * a launch has three axes.
+ */
+export function eachBlock(
+  { shape, strides }: Axes,
+  most: number,
+  visit: (block: Axes, offsets: readonly number[]) => void,
+): void {
+  const outer = Math.max(0, shape.length - most);
+  const block = { shape: shape.slice(outer), strides: strides.map((s) => s.slice(outer)) };
+  const count = shape.slice(0, outer).reduce((a, b) => a * b, 1);
+  for (let i = 0; i < count; i++) {
+    let rest = i;
+    const offsets = strides.map(() => 0);
+    for (let axis = outer - 1; axis >= 0; axis--) {
+      const index = rest % shape[axis];
+      rest = Math.floor(rest / shape[axis]);
+      for (const [j, s] of strides.entries()) offsets[j] += index * s[axis];
+    }
+    visit(block, offsets);
+  }
+}

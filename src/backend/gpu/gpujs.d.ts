@@ -1,0 +1,83 @@
+/**
+ * What this backend uses of gpu.js 2.24.1; its own index.d.ts leaves these out. Members of `WebGPUKernel` are not
+ * documented API: the version is pinned, and test/backend/gpu-overrides.test.ts holds each one that is overridden.
+ */
+declare module 'gpu.js' {
+  export type ArgumentType = 'Array' | 'Integer' | 'Float';
+
+  export interface KernelSettings {
+    readonly output: readonly number[];
+    readonly argumentTypes: Readonly<Record<string, ArgumentType>>;
+    readonly loopMaxIterations: number;
+    readonly pipeline?: boolean;
+    readonly immutable?: boolean;
+    readonly precision?: 'single';
+    readonly dynamicOutput?: boolean;
+    readonly dynamicArguments?: boolean;
+    readonly returnType?: string;
+  }
+
+  /** Values with a shape, [columns, rows, layers]. */
+  export class Input {
+    constructor(value: Float32Array, size: readonly number[]);
+  }
+  export function input(value: Float32Array, size: readonly number[]): Input;
+
+  /** A kernel that can be called; webgl2 answers with a `Texture`. */
+  export interface KernelRun {
+    (...args: readonly unknown[]): unknown;
+    readonly kernel: WebGPUKernel;
+    setOutput(output: readonly number[]): KernelRun;
+    destroy(): void;
+  }
+
+  /** A result that stays on the device, in mode webgl2. */
+  export interface Texture {
+    output: readonly number[];
+    toArray(): unknown;
+    clone(): Texture;
+    delete(): void;
+  }
+
+  export class GPU {
+    /** Class of the kernels that `createKernel` makes. */
+    Kernel: unknown;
+    constructor(settings: { mode: 'webgpu' | 'webgl2' });
+    createKernel(source: string, settings: KernelSettings): KernelRun;
+    destroy(): Promise<void>;
+    static readonly isWebGL2Supported: boolean;
+  }
+
+  /** The one device that all of gpu.js shares. */
+  export const WebGPUContext: {
+    acquire(): Promise<{ readonly adapter: GPUAdapter; readonly device: GPUDevice; readonly isLost: boolean }>;
+    destroy(): Promise<void>;
+  };
+
+  /** Where the parameters lie in the uniform that a kernel is given. Offsets in bytes. */
+  export interface ParamsLayout {
+    readonly arrayArgs: readonly { readonly name: string; readonly dimsOffset: number }[];
+    readonly scalarArgs: readonly { readonly name: string; readonly type: ArgumentType; readonly offset: number }[];
+    readonly byteLength: number;
+  }
+
+  export class WebGPUKernel {
+    static readonly mode: string;
+    static readonly isSupported: boolean;
+    constructor(source: unknown, settings: unknown);
+    /** WGSL of the whole shader, once built. */
+    compiledSource: string;
+    translatedBody: string;
+    translatedFunctions: string;
+    returnType: string;
+    componentCount: number;
+    workgroupSize: readonly number[];
+    paramsLayout: ParamsLayout;
+    built: boolean;
+    build(...args: readonly unknown[]): Promise<void>;
+    translateSource(): void;
+    computeParamsLayout(): ParamsLayout;
+    assembleWGSL(): string;
+    _buildAsync(): Promise<void>;
+  }
+}

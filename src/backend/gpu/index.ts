@@ -1,0 +1,129 @@
+import { openWebGpu } from '#gpu';
+import { type DType, dtypeOf, type TypedData } from '../../core/dtype.js';
+import { DtypeError } from '../../core/errors.js';
+import type { Backend, Buf, Kernels } from '../backend.js';
+import { Compiler } from './compile.js';
+import { type Device, openDevice } from './device.js';
+import { keepKernel, keepThreads, keyNumbers } from './fast/dropout.js';
+import { GpuMemory } from './memory.js';
+import { plainKernels } from './plain.js';
+import { Pool } from './pool.js';
+import { Queue } from './queue.js';
+import { type Dims, line, type PlainRunner } from './spec.js';
+
+/** `fast`: our own shaders where there are some; `plain`: only what gpu.js translates, for comparison. */
+export type Tier = 'fast' | 'plain';
+
+export interface GpuOptions {
+  readonly tier?: Tier;
+}
+
+/** Workgroups for a plain kernel; a line that is too long for one axis is folded over two, as gpu.js has it. */
+function groupsOf(rank: number, [wx = 64, wy = 1]: readonly number[], [x, y, z]: Dims): Dims {
+  const most = 65535;
+  const wide = Math.ceil(x / wx);
+  if (rank > 1 || wide <= most) return [wide, Math.ceil(y / wy), z];
+  const rows = Math.ceil(wide / most);
+  return [Math.ceil(wide / rows), rows, 1];
+}
+
+/** WebGPU through gpu.js: kernels over buffers of one device, in the order of their calls. */
+export class GpuBackend implements Backend {
+  readonly name = 'gpu';
+  readonly float = 'f32';
+  readonly runsOn: string;
+  readonly kernels: Kernels;
+  private readonly pool: Pool;
+  private readonly memory: GpuMemory;
+  private readonly queue: Queue;
+
+  constructor(
+    readonly device: Device,
+    private readonly compiler: Compiler,
+    readonly tier: Tier,
+  ) {
+    this.pool = new Pool(device);
+    this.memory = new GpuMemory(this.pool, device.limits);
+    this.queue = new Queue(device, this.memory);
+    this.runsOn = `${device.adapter}, webgpu, ${device.software ? 'software' : 'hardware'}${tier === 'plain' ? ', plain kernels' : ''}`;
+    this.kernels = plainKernels(this.runner());
+  }
+
+  get liveBytes(): number {
+    return this.memory.liveBytes;
+  }
+
+  get peakBytes(): number {
+    return this.memory.peakBytes;
+  }
+
+  /** Bytes taken from the device, those that wait for their next use included. */
+  get heldBytes(): number {
+    return this.pool.heldBytes;
+  }
+
+  alloc(length: number, dtype: DType): Buf {
+    return this.memory.alloc(length, dtype);
+  }
+
+  upload(data: TypedData): Buf {
+    const buf = this.memory.alloc(data.length, dtypeOf(data));
+    this.write(buf, data);
+    return buf;
+  }
+
+  write(buf: Buf, data: TypedData): void {
+    const owned = this.memory.accepts(buf, data);
+    if (data instanceof Float64Array) throw new DtypeError('gpu: no f64');
+    this.queue.write(owned, data);
+  }
+
+  async read(buf: Buf): Promise<Float32Array | Int32Array> {
+    return this.queue.read(this.memory.own(buf));
+  }
+
+  view(buf: Buf, offset: number, length: number): Buf {
+    return this.memory.view(buf, offset, length);
+  }
+
+  free(buf: Buf): void {
+    this.memory.free(buf);
+  }
+
+  flush(): Promise<void> {
+    return this.queue.flush();
+  }
+
+  private runner(): PlainRunner {
+    return {
+      run: (kernel, args, output, y) => {
+        const compiled = this.compiler.get(kernel);
+        const groups = groupsOf(kernel.rank, compiled.workgroup, output);
+        this.queue.launch(compiled, args, [{ buf: y, dims: output }], groups, output);
+      },
+      alloc: (length, dtype) => this.alloc(length, dtype),
+      free: (buf) => this.free(buf),
+      upload: (data) => this.upload(data),
+      window: (buf, offset, length, use) => {
+        const window = this.view(buf, offset, length);
+        use(window);
+        this.free(window);
+      },
+      keepFactors: (keep, rows, cols, rate, key, places) => {
+        const kernel = this.compiler.get(keepKernel(places !== null));
+        const args = [...(places === null ? [] : [line(places)]), rows, cols, ...keyNumbers(rate, key)];
+        this.queue.launch(kernel, args, [line(keep)], groupsOf(1, [64], [keepThreads(rows, cols), 1, 1]));
+      },
+    };
+  }
+}
+
+/**
+ * A backend on the GPU that WebGPU offers first.
+ * @throws {BackendError} when there is no adapter, or gpu.js is not the version that this was made for
+ */
+export async function createGpuBackend(options: GpuOptions = {}): Promise<GpuBackend> {
+  const { default: gpujs } = await import('gpu.js');
+  const { device, gpu } = await openDevice(await openWebGpu(), gpujs);
+  return new GpuBackend(device, new Compiler(gpu, gpujs.WebGPUKernel, device), options.tier ?? 'fast');
+}
