@@ -97,11 +97,11 @@ export const UNARY: Readonly<Record<string, GpuFunction>> = {
     slope: 'return 1.12837917 * Math.exp(-v * v);',
   },
   gelu: {
-    value: `${normal} return v < -20 ? v * 0 : v * p;`,
+    value: `${normal} return v < -20 ? (v - v) * p : v * p;`,
     slope: `${normal} return v < -20 ? 0 : (v > 20 ? 1 : p + v * d);`,
   },
   geluTanh: {
-    value: `${geluArgument} ${sigmoid} return v < -9 ? v * 0 : v * s;`,
+    value: `${geluArgument} ${sigmoid} return v < -9 ? (v - v) * s : v * s;`,
     slope: `${geluArgument} ${sigmoid}
   return s + near * s * (1 - s) * (0.2140644488 * near * near + 1.59576912);`,
   },
