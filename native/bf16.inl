@@ -1,14 +1,18 @@
-// Products of bfloat16 numbers, the upper halves of floats, with sums in f32: AVX512_BF16.
+// Products of bfloat16 numbers, the upper halves of floats, with sums in f32: AVX512_BF16. The product is that of
+// gemm.inl; only what it packs and multiplies is another.
 #include <immintrin.h>
 
+#pragma GCC diagnostic ignored "-Wunused-function"  // of these files only what the product needs is used
 #include "kernels.h"
 #include "vec.inl"
-
-// sum += a_even b_even + a_odd b_odd in each lane, which holds two numbers. Subnormal numbers count as 0.
-static inline Vec dot(Vec sum, Vec a, Vec b) { return (Vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b); }
-
+#include "transpose.inl"
+#include "math.inl"
+#include "elementwise.inl"
+#include "reduce.inl"
+#define BG_PAIRS
+#include "gemm.inl"
 #include "roof_narrow.inl"
 
-static double loop(int64_t rounds) { return dot_loop<Vec, 2>(rounds); }
+static double loop(int64_t rounds) { return dot_loop<Vec, 2, multiply_add>(rounds); }
 
-extern "C" const Narrow BG_NARROW = {"avx512_bf16", loop};
+extern "C" const Narrow BG_NARROW = {"avx512_bf16", loop, matmul, pack_once};

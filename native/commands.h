@@ -38,6 +38,12 @@ inline void run_binary(Job& job) {
   job.table->binary(job.run, fn, a, b, y, rank, shape, a_strides, b_strides);
 }
 
+// Kernels of a precision, in the order of codes.ts; null: those of f32.
+inline const Narrow* narrow_of(const Job& job, int precision) {
+  if (precision < 0 || precision > 2) throw std::runtime_error("no such precision");
+  return precision == 0 ? nullptr : precision == 1 ? job.table->bf16 : job.table->int8;
+}
+
 inline void run_matmul(Job& job) {
   MatmulCall c;
   take_all(job, c.a, c.b, c.y);
@@ -45,10 +51,23 @@ inline void run_matmul(Job& job) {
   c.bias = job.optional();
   take_all(job, c.epilogue, c.fn);
   c.x = job.optional(), c.sums = job.optional(), c.packed = job.optional();
+  const int precision = take<int>(job);
   const bool activation = c.fn == kRelu || c.fn == kGelu || c.fn == kGeluTanh;
   if ((c.epilogue == kActivate || c.epilogue == kSlope) && !activation)
     throw std::runtime_error("an epilogue is gelu, geluTanh or relu");
-  job.table->matmul(job.run, &c);
+  const Narrow* narrow = narrow_of(job, precision);
+  (narrow == nullptr ? job.table->matmul : narrow->matmul)(job.run, &c);
+}
+
+inline void run_pack(Job& job) {
+  const int precision = take<int>(job);
+  const float* b;
+  float* y;
+  int64_t k, n;
+  int transpose_b;
+  take_all(job, b, y, k, n, transpose_b);
+  const Narrow* narrow = narrow_of(job, precision);
+  (narrow == nullptr ? job.table->pack : narrow->pack)(job.run, b, y, k, n, transpose_b);
 }
 
 inline void run_dropout(Job& job) {
@@ -141,7 +160,7 @@ inline constexpr Command kCommands[] = {
     {"reduce", Plain<&KernelTable::reduce>::run},
     {"argmax", Plain<&KernelTable::argmax>::run},
     {"matmul", run_matmul},
-    {"pack", Plain<&KernelTable::pack>::run},
+    {"pack", run_pack},
     {"softmax", Plain<&KernelTable::softmax>::run},
     {"softmaxGrad", Plain<&KernelTable::softmax_grad>::run},
     {"logSoftmax", Plain<&KernelTable::log_softmax>::run},

@@ -26,7 +26,13 @@ struct Operand {
   int64_t size, width, step, strips;
   int turned;      // k is the contiguous axis
   int64_t stride;  // between rows of memory
+  int64_t k;
 };
+
+#ifdef BG_PAIRS
+#include "gemm_bf16.inl"
+#else
+static const int64_t kPair = 1;  // numbers in a word of packed memory, the floats that all below counts in
 
 // A packed strip holds o.x[p][i], its `width` elements of one index of k side by side, `step` floats to the next index.
 // Whole vectors are stored: what they spill into the next index is written anew by it, and VL floats behind the strip
@@ -66,7 +72,13 @@ static void pack_columns(const Operand& o, int64_t strip, int64_t p, int64_t dep
   }
 }
 
-// Strips first .. last - 1, `stride` floats apart, for indices p .. p + depth - 1 of k.
+static inline Vec multiply_add(Vec sum, Vec a, Vec b) { return sum + a * b; }
+#endif
+
+// Words of k numbers.
+static inline int64_t depth_of(int64_t k) { return (k + kPair - 1) / kPair; }
+
+// Strips first .. last - 1, `stride` floats apart, for words p .. p + depth - 1 of k.
 static void pack(const Operand& o, int64_t first, int64_t last, int64_t p, int64_t depth, float* packed,
                  int64_t stride) {
   const int64_t group = o.turned ? 1 : 16;  // more than this, and their pages outnumber what the processor keeps
@@ -127,7 +139,7 @@ static __attribute__((noinline)) void multiply_tile(const Tile& t) {
     BG_UNROLL for (int v = 0; v < NV; ++v) row[v] = load(b + v * VL);
     BG_UNROLL for (int r = 0; r < R; ++r) {
       const Vec factor = splat(a[r]);
-      BG_UNROLL for (int v = 0; v < NV; ++v) sum[r][v] += factor * row[v];
+      BG_UNROLL for (int v = 0; v < NV; ++v) sum[r][v] = multiply_add(sum[r][v], factor, row[v]);
     }
   }
   if (t.cols == NR) {
@@ -185,7 +197,8 @@ static inline int64_t root(int64_t n) {
 
 // What the calling thread has packed of the shared operand, for the tasks it takes next.
 struct Packed {
-  int64_t product, first, part, unused[5];
+  const void* owner;  // each copy of this file counts its products
+  int64_t product, first, part, unused[4];
   float strips[1];
 };
 static int64_t products = 0;
@@ -209,8 +222,8 @@ static void multiply(const Run* run, const Product& g) {
       const int64_t part = begin % parts, own_begin = begin / parts, own_end = (end + parts - 1) / parts;
       const int64_t from = part * part_strips, to = least(shared.strips, from + part_strips);
       Packed* packed = (Packed*)run->scratch(0, 64 + at_once * part_strips * shared_strip * 4);
-      if (packed->product != product || packed->first != first || packed->part != part) {
-        *packed = {product, first, part, {}, {}};
+      if (packed->owner != &products || packed->product != product || packed->first != first || packed->part != part) {
+        *packed = {&products, product, first, part, {}, {}};
         for (int64_t block = first; block < last; ++block)
           pack(shared, from, to, block * g.depth, least(g.depth, g.k - block * g.depth),
                packed->strips + (block - first) * part_strips * shared_strip, shared_strip);
@@ -233,16 +246,17 @@ static void multiply(const Run* run, const Product& g) {
 // A strip's width: a matrix that is not a multiple of `widest` is cut into nearly equal ones.
 static inline Operand operand(const float* x, int64_t size, int64_t k, int k_contiguous, int64_t widest, int64_t step) {
   const int64_t strips = (size + widest - 1) / widest, width = step ? step : (size + strips - 1) / strips;
-  return {x, x + size * k, size, width, step, (size + width - 1) / width, k_contiguous, k_contiguous ? k : size};
+  return {x, x + size * k, size, width, step, (size + width - 1) / width, k_contiguous, k_contiguous ? k : size, k};
 }
 
 // op(b) in slivers of NR columns, all of k one after the other.
 static void pack_once(const Run* run, const float* b, float* y, int64_t k, int64_t n, int transpose_b) {
   const Operand o = operand(b, n, k, transpose_b, NR, NR);
+  const int64_t depth = depth_of(k);
   auto body = [=](int64_t begin, int64_t end) {
-    if (k > 0) pack(o, begin, end, 0, k, y + begin * k * NR, k * NR);
+    if (k > 0) pack(o, begin, end, 0, depth, y + begin * depth * NR, depth * NR);
   };
-  parallel(run, o.strips, most(1, kGrain / most(1, k * NR)), body);
+  parallel(run, o.strips, most(1, kGrain / most(1, depth * NR)), body);
 }
 
 // What becomes of the product's elements once they are in y.
@@ -295,14 +309,14 @@ static void multiply_all(const Run* run, MatmulCall c) {
     });
   }
   // Small matrices: a thread each; big ones: one after the other, each by all threads.
-  const int64_t work = c.m * c.n * c.k, blocks = (c.k + kDepth - 1) / kDepth;
-  const int64_t depth = round_up((c.k + blocks - 1) / blocks, 16);
+  const int64_t k = depth_of(c.k), work = c.m * c.n * k, blocks = (k + kDepth - 1) / kDepth;
+  const int64_t depth = round_up((k + blocks - 1) / blocks, 16);
   const int alone = c.batch >= 4 * run->threads || work < 64 * 64 * 64;
   auto body = [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const Operand a = operand(c.a + i * c.stride_a, c.m, c.k, !c.transpose_a, MR, 0);
       const Operand b = operand(c.b + i * c.stride_b, c.n, c.k, c.transpose_b, NR, NR);
-      multiply(run, {a, b, c.y + i * c.m * c.n, c.bias, c.n, c.k, blocks, depth, alone ? 1 : run->threads, add});
+      multiply(run, {a, b, c.y + i * c.m * c.n, c.bias, c.n, k, blocks, depth, alone ? 1 : run->threads, add});
     }
   };
   parallel(run, c.batch, alone ? most(1, 64 * 64 * 64 / work) : c.batch, body);

@@ -128,6 +128,11 @@ struct Narrow {
   const char* by;
   // Multiply-adds in registers, for the measured peak: their number of operations.
   double (*loop)(int64_t rounds);
+  // As those of KernelTable; int8 for an a that is not transposed and one b under all of it. 8-bit numbers are packed
+  // in (k / 4 + 2) * (n + 64) floats, bf16 numbers in k / 2 * (n + 64) where there is an instruction, k / 4 and k / 2
+  // rounded up.
+  void (*matmul)(const Run*, const MatmulCall*);
+  void (*pack)(const Run*, const float* b, float* y, int64_t k, int64_t n, int transpose_b);
 };
 
 struct KernelTable {

@@ -17,14 +17,16 @@
 #include "gemm.inl"
 #include "attention.inl"
 #include "roof.inl"
+#include "narrow.inl"
 
-static const Narrow kWide = {nullptr, fma_loop};
+static const Narrow kBf16 = {nullptr, fma_loop, matmul_bf16, pack_bf16};
+static const Narrow kInt8 = {nullptr, fma_loop, matmul_int8, pack_int8};
 
 extern "C" const KernelTable BG_TABLE = {
     .isa = BG_ISA,
     .vector_length = VL,
-    .bf16 = &kWide,
-    .int8 = &kWide,
+    .bf16 = &kBf16,
+    .int8 = &kInt8,
     .fill = fill,
     .fill_i32 = fill_i32,
     .copy = copy,

@@ -1,6 +1,6 @@
-// Multiply-adds of `dot` in registers alone, `pairs` in each lane: as fma_loop of roof.inl.
+// Multiply-adds by `dot` in registers alone, `pairs` in each lane: as fma_loop of roof.inl.
 
-template <class V, int pairs>
+template <class V, int pairs, V (*dot)(V, V, V)>
 static double dot_loop(int64_t rounds) {
   const int chains = 24;  // at least latency times multiply-adds per cycle, at most the registers there are
   V chain[chains], a = {}, b = {};

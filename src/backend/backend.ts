@@ -31,8 +31,13 @@ export interface Walk {
 }
 
 /**
- * Numbers that products multiply: floats; bfloat16, their upper halves, with sums in f32; or 8-bit integers with a scale
- * for each row, for inference alone.
+ * Numbers that products multiply:
+ * - `f32`: floats;
+ * - `bf16`: both operands rounded to the nearest number with 8 significant bits, ties to even, sums in f32. Subnormal
+ *   numbers may count as 0;
+ * - `int8`: each column of op(b) rounded to -127 .. 127 times a scale, each row of op(a) to 0 .. 255, less an integer,
+ *   times a scale; sums are integers, exact and the same on every backend (`js/int8.ts`). For inference: a not
+ *   transposed, one b under all of it, k up to 65,536, no `sums`. A row or column that is not finite gives NaN.
  */
 export type Precision = 'f32' | 'bf16' | 'int8';
 
@@ -62,8 +67,10 @@ export interface MatmulCall {
   readonly epilogue?: Epilogue;
   /** [m]: receives the sum over k of each row of op(a) (a bias's gradient); added to, with `add`. For a batch of 1. */
   readonly sums?: Buf;
-  /** What `pack` made of b, for many products with one matrix. For strideB 0; b must still be there. */
+  /** What `pack` made of b in the same precision, for many products with one matrix. For strideB 0; b must still be there. */
   readonly packed?: Buf;
+  /** Absent: f32. */
+  readonly precision?: Precision;
   readonly m: number;
   readonly n: number;
   readonly k: number;
@@ -217,9 +224,9 @@ export interface Kernels {
   argmax(x: Buf, y: Buf, rows: number, cols: number): void;
   matmul(call: MatmulCall): void;
   /** Elements that `pack` needs for op(b) [k, n]; 0 where matmul reads b best as it is, and `pack` need not be called. */
-  packedLength(k: number, n: number): number;
+  packedLength(k: number, n: number, precision?: Precision): number;
   /** y = op(b) in the order in which this backend's matmul reads it: pays where b meets few rows a call, many times. */
-  pack(b: Buf, y: Buf, k: number, n: number, transposeB: boolean): void;
+  pack(b: Buf, y: Buf, k: number, n: number, transposeB: boolean, precision?: Precision): void;
   softmax(x: Buf, y: Buf, rows: number, cols: number): void;
   /** dX = y * (dY - sum(dY * y)). */
   softmaxGrad(y: Buf, dY: Buf, dX: Buf, rows: number, cols: number): void;

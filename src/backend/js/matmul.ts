@@ -1,4 +1,6 @@
 import type { MatmulCall } from '../backend.js';
+import { roundBf16 } from '../precision.js';
+import { matmulInt8 } from './int8.js';
 import { dataOf } from './memory.js';
 
 /** What becomes of t, an element of the product with its bias, at place `at` of y. */
@@ -34,15 +36,32 @@ function sumRows({ a, sums, epilogue, m, k, transposeA }: MatmulCall): void {
   }
 }
 
+/** The operands of a product as it sees them. */
+function operandsOf({ a, b, precision }: MatmulCall): readonly ArrayLike<number>[] {
+  return [a, b].map((buf) => (precision === 'bf16' ? dataOf(buf).map(roundBf16) : dataOf(buf)));
+}
+
+export function matmul(call: MatmulCall): void {
+  const { n } = call;
+  const y = dataOf(call.y);
+  const bias = call.bias && dataOf(call.bias);
+  const finish = finishOf(call);
+  const end = (sum: number, at: number, j: number): void => {
+    y[at] = finish(bias ? sum + bias[j] : sum, at);
+  };
+  if (call.precision === 'int8') matmulInt8(call, (sum, i, j) => end(sum, i * n + j, j));
+  else multiply(call, end);
+  sumRows(call);
+}
+
 /**
  * Three loops. The middle one runs over the inner size, so that a row of `b` is read and a row of sums written in
  * memory order; each sum is kept in double precision and taken in rising order of the inner index.
+ * @param end takes each sum with its place in y and its column
  */
-export function matmul(call: MatmulCall): void {
+function multiply(call: MatmulCall, end: (sum: number, at: number, j: number) => void): void {
   const { m, n, k, transposeA, transposeB } = call;
-  const [a, b, y] = [dataOf(call.a), dataOf(call.b), dataOf(call.y)];
-  const bias = call.bias && dataOf(call.bias);
-  const finish = finishOf(call);
+  const [a, b] = operandsOf(call);
   const sums = new Float64Array(n);
   // Steps along a row and down a column of op(a) and op(b).
   const [aRow, aCol] = transposeA ? [1, m] : [k, 1];
@@ -57,8 +76,7 @@ export function matmul(call: MatmulCall): void {
         for (let j = 0, at = startB + p * bRow; j < n; j++, at += bCol) sums[j] += value * b[at];
       }
       const start = (batch * m + i) * n;
-      for (let j = 0; j < n; j++) y[start + j] = finish(bias ? sums[j] + bias[j] : sums[j], start + j);
+      for (let j = 0; j < n; j++) end(sums[j], start + j, j);
     }
   }
-  sumRows(call);
 }

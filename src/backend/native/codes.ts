@@ -66,6 +66,9 @@ export const REDUCE_FUNCTIONS = ['sum', 'max', 'min'] as const;
 /** The same for `EpilogueKind`; 0 is none. */
 export const EPILOGUE_KINDS = ['none', 'activate', 'slope', 'add'] as const;
 
+/** The same for `Precision`; native/commands.h takes them in this order. */
+export const PRECISIONS = ['f32', 'bf16', 'int8'] as const;
+
 const places = <Name extends string>(names: readonly Name[]): ReadonlyMap<string, number> =>
   new Map(names.map((name, place) => [name, place]));
 
@@ -74,6 +77,7 @@ export const UNARY_CODES = places(UNARY_FUNCTIONS);
 export const BINARY_CODES = places(BINARY_FUNCTIONS);
 export const REDUCE_CODES = places(REDUCE_FUNCTIONS);
 export const EPILOGUE_CODES = places(EPILOGUE_KINDS);
+export const PRECISION_CODES = places(PRECISIONS);
 /** Code by name; a record, so that a lookup by a constant name costs nothing. */
 export const COMMAND_CODES = Object.fromEntries(COMMANDS.map((name, place) => [name, place])) as Readonly<
   Record<Command, number>

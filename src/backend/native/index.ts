@@ -17,6 +17,7 @@ export class NativeBackend implements Backend {
   readonly float = 'f32';
   readonly runsOn: string;
   readonly kernels: Kernels;
+  readonly multipliers: NonNullable<Backend['multipliers']>;
   private readonly queue: Queue;
   private readonly memory: NativeMemory;
 
@@ -30,7 +31,8 @@ export class NativeBackend implements Backend {
   ) {
     this.queue = new Queue(engine);
     this.memory = new NativeMemory(engine, this.queue, poison);
-    this.kernels = new NativeKernels(this.memory, this.queue);
+    this.multipliers = { bf16: engine.bf16, int8: engine.int8 };
+    this.kernels = new NativeKernels(this.memory, this.queue, this.multipliers);
     this.runsOn = `${engine.isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
   }
 
@@ -75,11 +77,6 @@ export class NativeBackend implements Backend {
 
   async flush(): Promise<void> {
     this.queue.run();
-  }
-
-  get multipliers(): NonNullable<Backend['multipliers']> {
-    const { bf16, int8 } = this.engine;
-    return { bf16, int8 };
   }
 
   fmaPeak(threads = this.threads, precision: Precision = 'f32'): number {

@@ -4,17 +4,22 @@ import { numel, type Shape } from '../../core/shape.js';
 import type {
   AdamWCall,
   AttentionCall,
+  Backend,
   BinaryFn,
   Buf,
   CrossEntropyInPlaceCall,
   Kernels,
   MatmulCall,
+  Precision,
   UnaryFn,
   Walk,
 } from '../backend.js';
+import { checkInt8 } from '../precision.js';
 import { fewAxes, reach } from './axes.js';
-import { BINARY_CODES, EPILOGUE_CODES, REDUCE_CODES, UNARY_CODES } from './codes.js';
+import { BINARY_CODES, EPILOGUE_CODES, PRECISION_CODES, REDUCE_CODES, UNARY_CODES } from './codes.js';
+import type { NativeMemory } from './memory.js';
 import { keyWords, NO_DROPOUT, NONE, NormKernels } from './norm-kernels.js';
+import type { Queue } from './queue.js';
 
 function codeOf(codes: ReadonlyMap<string, number>, name: string): number {
   const code = codes.get(name);
@@ -26,12 +31,21 @@ function codeOf(codes: ReadonlyMap<string, number>, name: string): number {
 const NOWHERE = -1;
 /** A packed matrix is filled up to whole tiles, and none is wider than this (native/gemm.inl). */
 const STRIP = 64;
+const precisionCode = (precision: Precision = 'f32'): number => PRECISION_CODES.get(precision) as number;
 
 /**
  * Every kernel as one command: where its buffers lie, sizes and constants, in the order of native/kernels.h. Nothing is
  * computed here, but each buffer is held against the size that the kernel will use.
  */
 export class NativeKernels extends NormKernels implements Kernels {
+  constructor(
+    memory: NativeMemory,
+    queue: Queue,
+    private readonly multipliers: NonNullable<Backend['multipliers']>,
+  ) {
+    super(memory, queue);
+  }
+
   fill(y: Buf, value: number): void {
     const n = y.length;
     if (y.dtype === 'i32') this.queue.push('fillI32', this.ids(y, n), n, value | 0);
@@ -100,16 +114,17 @@ export class NativeKernels extends NormKernels implements Kernels {
 
   matmul(call: MatmulCall): void {
     const { at } = this;
-    const { m, n, k, transposeA, transposeB, batch, strideA, strideB } = call;
+    const { m, n, k, transposeA, transposeB, batch, strideA, strideB, precision } = call;
+    if (precision === 'int8') checkInt8(call);
     const transposes = [Number(transposeA), Number(transposeB)];
     const last = batch - 1;
     const a = at(call.a, batch === 0 ? 0 : last * strideA + m * k);
     const b = at(call.b, batch === 0 ? 0 : last * strideB + k * n);
     const y = at(call.y, batch * m * n);
     const given = (buf: Buf | undefined, count: number): number => (buf === undefined ? NOWHERE : at(buf, count));
-    const packed = given(call.packed, this.packedLength(k, n));
+    const packed = given(call.packed, this.packedLength(k, n, precision));
     const [kind, fn, x] = this.epilogueWords(call.epilogue, batch * m * n);
-    const rest = [given(call.bias, n), kind, fn, x, given(call.sums, m), packed];
+    const rest = [given(call.bias, n), kind, fn, x, given(call.sums, m), packed, precisionCode(precision)];
     this.queue.push('matmul', a, b, y, m, n, k, ...transposes, batch, strideA, strideB, ...rest);
   }
 
@@ -121,12 +136,15 @@ export class NativeKernels extends NormKernels implements Kernels {
     return [kind, codeOf(UNARY_CODES, epilogue.fn.name), x === undefined ? NOWHERE : this.at(x, length)];
   }
 
-  packedLength(k: number, n: number): number {
-    return k * (n + STRIP);
+  packedLength(k: number, n: number, precision: Precision = 'f32'): number {
+    // Bytes are laid out in words of four, with a scale and a sum for each column; bf16 numbers in pairs, or as floats.
+    if (precision === 'int8') return (Math.ceil(k / 4) + 2) * (n + STRIP);
+    return (precision === 'bf16' && this.multipliers.bf16 !== null ? Math.ceil(k / 2) : k) * (n + STRIP);
   }
 
-  pack(b: Buf, y: Buf, k: number, n: number, transposeB: boolean): void {
-    this.queue.push('pack', this.at(b, k * n), this.at(y, this.packedLength(k, n)), k, n, Number(transposeB));
+  pack(b: Buf, y: Buf, k: number, n: number, transposeB: boolean, precision?: Precision): void {
+    const places = [this.at(b, k * n), this.at(y, this.packedLength(k, n, precision))];
+    this.queue.push('pack', precisionCode(precision), ...places, k, n, Number(transposeB));
   }
 
   softmax(x: Buf, y: Buf, rows: number, cols: number): void {

@@ -106,6 +106,7 @@ static void check_table(const KernelTable& table) {
   check_others(table);
   check_attention(table);
   check_matmul(table);
+  check_narrow(table);
   printf("%s: %s\n", table.isa, failures > before ? "WRONG" : "all kernels exact enough, same bits on 1 and 2 threads");
 }
 
@@ -119,5 +120,12 @@ int main(int count, char** arguments) {
 #endif
   check_functions(tables, count > 1 ? (uint32_t)std::max(atoi(arguments[1]), 1) : 257);
   for (const KernelTable* table : tables) check_table(*table);
+#if defined(__x86_64__)
+  // What dispatch.cc puts into the table of a processor that has the instructions.
+  KernelTable more = bg_kernels_avx512;
+  if (__builtin_cpu_supports("avx512bf16")) more.bf16 = &bg_bf16_avx512;
+  if (__builtin_cpu_supports("avx512vnni")) more.int8 = &bg_int8_avx512;
+  if (more.bf16->by != nullptr || more.int8->by != nullptr) check_narrow(more);
+#endif
   return failures > 0 ? 1 : 0;
 }

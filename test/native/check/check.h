@@ -39,3 +39,4 @@ void check_rows(const KernelTable& table);
 void check_others(const KernelTable& table);
 void check_attention(const KernelTable& table);
 void check_matmul(const KernelTable& table);
+void check_narrow(const KernelTable& table);
