@@ -15,7 +15,9 @@
 #include "random.inl"
 #include "fused.inl"
 #include "gemm.inl"
+#include "small.inl"
 #include "attention.inl"
+#include "attention_grad.inl"
 #include "roof.inl"
 #include "narrow.inl"
 

@@ -62,6 +62,16 @@ static inline Vec vexp(Vec x) {
   return scale_by_power(polynomial(r, c) * (r * r) + r + 1.f, n);
 }
 
+// 2^x for x <= 1 within 1.1 ulp; exactly 0 below -127 and for -inf. Of x + 1.5 * 2^23 + 127 the last bits are the
+// exponent of 2^n, n the nearest integer; minimax polynomial of (2^r - 1) / r, |r| <= 1 / 2.
+static inline Vec vexp2_below(Vec x) {
+  x = at_least(x, -127.f);
+  const Vec shifted = x + 12583039.f, r = x - (shifted - 12583039.f);
+  static const float c[] = {
+      1.55946832e-4f, 1.34066442e-3f, 9.61769297e-3f, 5.55031055e-2f, 0.240226528f, 0.693147215f, 1.f};
+  return polynomial(r, c) * (Vec)((UVec)shifted << 23);
+}
+
 // ln x within 1 ulp; -inf at 0, NaN below. Mantissa in [sqrt 1/2, sqrt 2); polynomial of Cephes logf (Moshier).
 static inline Vec vlog(Vec x) {
   const IVec tiny = x < 1.17549435e-38f;

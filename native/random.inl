@@ -3,11 +3,11 @@
 
 typedef uint64_t LVec __attribute__((vector_size(4 * VL)));
 
-// Products of the even lanes, all 64 bits. GCC does not find the instruction in the plain text, clang does.
-static inline LVec multiply_even(UVec a, uint32_t b) {
+// Products of the lower halves of all lanes. GCC does not find the instruction in the plain text, clang does.
+static inline LVec multiply_halves(LVec a, uint32_t b) {
 #if defined(__x86_64__) && !defined(__clang__)
   typedef int32_t Words __attribute__((vector_size(4 * VL)));
-  const Words x = (Words)a, y = (Words)(UVec{} + b);
+  const Words x = (Words)a, y = (Words)(LVec{} + b);
 #if VL == 16
   typedef long long Product __attribute__((vector_size(4 * VL)));
   return (LVec)__builtin_ia32_pmuludq512_mask(x, y, Product{}, 0xff);
@@ -17,18 +17,17 @@ static inline LVec multiply_even(UVec a, uint32_t b) {
   return (LVec)__builtin_ia32_pmuludq128(x, y);
 #endif
 #else
-  return ((LVec)a & 0xffffffffu) * (uint64_t)b;
+  return (a & 0xffffffffu) * (uint64_t)b;
 #endif
 }
 
-static inline void multiply_wide(UVec a, uint32_t b, UVec* high, UVec* low) {
-  const LVec even = multiply_even(a, b), odd = multiply_even((UVec)((LVec)a >> 32), b);
+// The lower halves of even's lanes before those of odd's.
+static inline UVec join_halves(LVec even, LVec odd) {
 #if VL == 16 && !defined(__clang__)
-  *high = (UVec)__builtin_ia32_movshdup512_mask((Vec)even, (Vec)odd, 0x5555);  // the line below in one instruction
+  return (UVec)__builtin_ia32_movsldup512_mask((Vec)odd, (Vec)even, 0xaaaa);  // the line below in one instruction
 #else
-  *high = (UVec)((even >> 32) | (odd & 0xffffffff00000000u));
+  return (UVec)((even & 0xffffffffu) | (odd << 32));
 #endif
-  *low = VL == 4 ? (UVec)((even & 0xffffffffu) | (odd << 32)) : a * b;  // SSE2 has no product of four words
 }
 
 static const int kBlock = 64, kBlockVecs = kBlock / VL;
@@ -36,6 +35,7 @@ static const int kBlock = 64, kBlockVecs = kBlock / VL;
 // Dropout of a tensor of rows: which elements stay, and their factor 1 / (1 - rate).
 struct Dropout {
   RandomKey key;
+  uint64_t round_keys[20];
   int64_t row_counters;  // counters from one row to the next
   uint32_t threshold;    // a word below it drops its element
   float scale;
@@ -43,35 +43,52 @@ struct Dropout {
 
 static inline Dropout make_dropout(const RandomKey& key, int64_t cols, double rate) {
   const uint64_t threshold = (uint64_t)(rate * 4294967296.0 + 0.5);
-  return {key, round_up(cols, kBlock) / 4, (uint32_t)(threshold < 0xffffffffu ? threshold : 0xffffffffu),
-          (float)(1 / (1 - rate))};
+  Dropout d = {key,
+               {},
+               round_up(cols, kBlock) / 4,
+               (uint32_t)(threshold < 0xffffffffu ? threshold : 0xffffffffu),
+               (float)(1 / (1 - rate))};
+  for (uint32_t round = 0; round < 10; ++round) {
+    d.round_keys[2 * round] = key.seed_low + round * 0x9e3779b9u;
+    d.round_keys[2 * round + 1] = key.seed_high + round * 0xbb67ae85u;
+  }
+  return d;
 }
 
-// Words of the block-th 64 elements of a row, in their order.
-static inline void random_words(const Dropout& d, int64_t row, int64_t block, UVec (&out)[kBlockVecs]) {
+// Counters of the group-th vector of a block, as the generator begins with them: words of even and of odd counters in
+// vectors of their own, with room for products; what stands in the upper halves is never looked at.
+typedef LVec Counters[4][2];
+static inline __attribute__((always_inline)) void begin_random(const Dropout& d, int64_t row, int64_t block, int group,
+                                                               Counters& x) {
   const uint64_t counter = (uint64_t)((d.key.row + row) * d.row_counters + block * 16);
   UVec lane;
   for (int i = 0; i < VL; ++i) lane[i] = (uint32_t)i;
+  x[0][0] = (LVec)(lane + (uint32_t)(counter + group * VL)), x[0][1] = x[0][0] >> 32;
+  for (int odd = 0; odd < 2; ++odd) {
+    x[1][odd] = LVec{} + (counter >> 32);
+    x[2][odd] = LVec{} + (uint64_t)d.key.step;
+    x[3][odd] = LVec{} + (uint64_t)d.key.stream;
+  }
+}
+
+static inline __attribute__((always_inline)) void next_round(const Dropout& d, int round, Counters& x) {
+  for (int odd = 0; odd < 2; ++odd) {
+    const LVec a = multiply_halves(x[0][odd], 0xd2511f53u), b = multiply_halves(x[2][odd], 0xcd9e8d57u);
+    x[0][odd] = (b >> 32) ^ x[1][odd] ^ d.round_keys[2 * round];
+    x[2][odd] = (a >> 32) ^ x[3][odd] ^ d.round_keys[2 * round + 1];
+    x[1][odd] = b;
+    x[3][odd] = a;
+  }
+}
+
+// Words of the block-th 64 elements of a row, in their order.
+static inline void random_words(const Dropout& d, int64_t row, int64_t block, UVec* out) {
   const int groups = 16 / VL;
   for (int group = 0; group < groups; ++group) {
-    UVec x0 = lane + (uint32_t)(counter + group * VL), x1 = UVec{} + (uint32_t)(counter >> 32);
-    UVec x2 = UVec{} + d.key.step, x3 = UVec{} + d.key.stream;
-    uint32_t k0 = d.key.seed_low, k1 = d.key.seed_high;
-    for (int round = 0; round < 10; ++round) {
-      UVec high0, low0, high1, low1;
-      multiply_wide(x0, 0xd2511f53u, &high0, &low0);
-      multiply_wide(x2, 0xcd9e8d57u, &high1, &low1);
-      x0 = high1 ^ x1 ^ k0;
-      x1 = low1;
-      x2 = high0 ^ x3 ^ k1;
-      x3 = low0;
-      k0 += 0x9e3779b9u;
-      k1 += 0xbb67ae85u;
-    }
-    out[group] = x0;
-    out[groups + group] = x1;
-    out[2 * groups + group] = x2;
-    out[3 * groups + group] = x3;
+    Counters x;
+    begin_random(d, row, block, group, x);
+    for (int round = 0; round < 10; ++round) next_round(d, round, x);
+    for (int word = 0; word < 4; ++word) out[word * groups + group] = join_halves(x[word][0], x[word][1]);
   }
 }
 

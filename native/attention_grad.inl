@@ -1,0 +1,59 @@
+// The gradient of attention as in Dao et al. 2022, arXiv:2205.14135, appendix B.2: probabilities are computed again
+// from lse, block by block of queries, as on the way forward.
+
+// Scores become the probabilities that dropout keeps, d_scores (with what flows into those) their gradient.
+static void score_grad(const Head& h, const AttentionCall& c, const Dropout* drop, int64_t first, int64_t rows,
+                       const float* y, const float* lse, const float* d_y, float* scores, float* d_scores) {
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t row = h.first_query + first + i, at = row * h.width + h.column;
+    const float shift = lse[row * c.heads + h.column / h.dim] * kLog2e;
+    const float dot =
+        row_sum(h.dim, [=](int64_t j, int64_t n) { return load_count(y + at + j, n) * load_count(d_y + at + j, n); });
+    float *p = scores + i * h.score_row, *d = d_scores + i * h.score_row;
+    each_score(drop, random_row(h, first + i), h.keys, [=](int64_t j, IVec kept) {
+      const Vec e = vexp2_below(load(p + j) - shift);
+      store(d + j, e * ((Vec)((IVec)load(d + j) & kept) - dot));
+      store(p + j, (Vec)((IVec)e & kept));
+    });
+  }
+}
+
+static void attend_grad(const Head& h, const Head& next, const AttentionCall& c, const Dropout* drop, const float* y,
+                        const float* lse, const float* d_y, float* d_q, float* d_k, float* d_v, float* scratch) {
+  const Right k_t = pack_turned(h, c.k, c.scale * kLog2e, &scratch);
+  const Right v_t = pack_turned(h, c.v, drop == nullptr ? 1.f : drop->scale, &scratch);
+  const float *k = pack(h, c.k, h.first, h.length, c.scale, &scratch), *bias = pack_bias(h, c, &scratch);
+  float *scores = take(&scratch, kQueries * h.score_row), *d_scores = take(&scratch, kQueries * h.score_row);
+  float* out = take(&scratch, kQueries * h.row);
+  float *sum_k = take(&scratch, h.length * h.row), *sum_v = take(&scratch, h.length * h.row);
+  for (int64_t i = 0; i < h.length * h.row && h.query_count == 0; ++i) sum_k[i] = sum_v[i] = 0.f;
+  const float* const tensors[] = {c.k, c.v, c.q, y, d_y, d_q, d_k, d_v};
+  Ahead ahead = ahead_of(next, tensors, 8);
+  for (int64_t first = 0; first < h.query_count; first += kQueries) {
+    const int64_t rows = least(kQueries, h.query_count - first);
+    float* part = scratch;
+    const float* q = pack(h, c.q, h.first_query + first, rows, 1.f, &part);
+    const float* d_out = pack(h, d_y, h.first_query + first, rows, 1.f, &part);
+    product(rows, h.keys / VL, h.dim, {q, h.row, 1}, k_t, {bias, 0}, scores, h.score_row, &ahead);
+    product(rows, h.keys / VL, h.dim, {d_out, h.row, 1}, v_t, {nullptr, 0}, d_scores, h.score_row, &ahead);
+    score_grad(h, c, drop, first, rows, y, lse, d_y, scores, d_scores);
+    const Left p_t = {scores, 1, h.score_row}, d_t = {d_scores, 1, h.score_row};
+    product(h.length, h.row / VL, rows, p_t, {d_out, h.row, 0}, {first > 0 ? sum_v : nullptr, h.row}, sum_v, h.row,
+            &ahead);
+    product(h.length, h.row / VL, rows, d_t, {q, h.row, 0}, {first > 0 ? sum_k : nullptr, h.row}, sum_k, h.row, &ahead);
+    product(rows, h.row / VL, h.length, {d_scores, h.score_row, 1}, {k, h.row, 0}, {nullptr, 0}, out, h.row, &ahead);
+    unpack(h, out, h.first_query + first, rows, nullptr, 1.f, d_q);
+  }
+  unpack(h, sum_k, h.first, h.length, nullptr, c.scale, d_k);
+  unpack(h, sum_v, h.first, h.length, nullptr, drop == nullptr ? 1.f : drop->scale, d_v);
+}
+
+static void attention_grad(const Run* run, const AttentionCall* call, const float* y, const float* lse,
+                           const float* d_y, float* d_q, float* d_k, float* d_v) {
+  const AttentionCall& c = *call;
+  const int64_t keys = round_up(c.max_seq, 16), row = round_up(c.head_dim, 16);
+  const int64_t floats = 5 * keys * row + keys + kQueries * (2 * odd_lines(keys) + 3 * row);
+  each_head(run, c, floats, [&](const Head& h, const Head& next, const Dropout* drop, float* scratch) {
+    attend_grad(h, next, c, drop, y, lse, d_y, d_q, d_k, d_v, scratch);
+  });
+}
