@@ -1,10 +1,10 @@
 import { ShapeError } from '../core/errors.js';
-import { dropout } from '../nn/dropout.js';
+import { droppedAt } from '../nn/dropout.js';
 import type { Initializer } from '../nn/init.js';
 import { LayerNorm } from '../nn/layer-norm.js';
 import { Linear } from '../nn/linear.js';
 import { Module } from '../nn/module.js';
-import { dropoutKey, look, type Pass } from '../nn/pass.js';
+import { dropoutKey, look, type Pass, watched } from '../nn/pass.js';
 import type { AttentionAttrs } from '../ops/attention.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { BertConfig } from './config.js';
@@ -18,6 +18,16 @@ export interface AttentionLayout {
   readonly keyBias: Tensor;
   /** i32 [sequences + 1] */
   readonly offsets: Tensor;
+}
+
+/** The rows that ask, where not all of them do (`ReadRows`). */
+export interface Asking {
+  /** i32 [count] rows of the input. */
+  readonly rows: Tensor;
+  /** i32 [sequences + 1] */
+  readonly offsets: Tensor;
+  /** i32 [count] */
+  readonly places: Tensor;
 }
 
 /**
@@ -45,21 +55,26 @@ export class SelfAttention extends Module {
     this.norm = new LayerNorm(hiddenSize, layerNormEps, init);
   }
 
-  /** @param x [rows, hidden] @returns [rows, hidden] */
-  forward(x: Tensor, layout: AttentionLayout, pass: Pass): Tensor {
+  /**
+   * @param x [rows, hidden]
+   * @param asking rows whose output is wanted, absent: all; nobody may be looking at this layer then
+   * @returns [rows, hidden] or [asking, hidden]
+   */
+  forward(x: Tensor, layout: AttentionLayout, pass: Pass, asking?: Asking): Tensor {
     const show = (name: Parameters<typeof layerHook>[1], value: Tensor): Tensor =>
       look(pass, layerHook(this.layer, name), value);
-    const q = show('attention.query', this.query.forward(x)); // [rows, hidden]
+    const own = asking === undefined ? x : x.gather(asking.rows); // [asking, hidden]
+    const q = show('attention.query', this.query.forward(own)); // [asking, hidden]
     const k = show('attention.key', this.key.forward(x)); // [rows, hidden]
     const v = show('attention.value', this.value.forward(x)); // [rows, hidden]
-    const watched = (['attention.scores', 'attention.probs'] as const).some((name) =>
-      pass.hooks.has(layerHook(this.layer, name)),
-    );
-    const mixed = watched ? this.spelledOut(q, k, v, layout, pass) : this.fused(q, k, v, layout, pass);
-    const context = show('attention.context', mixed); // [rows, hidden]
-    const projected = show('attention.output', this.output.forward(context)); // [rows, hidden]
-    const dropped = dropout(projected, this.config.hiddenDropoutProb, SITE.attentionOutput(this.layer), pass);
-    return show('attention.norm', this.norm.forward(dropped.add(x)));
+    const single = (['attention.scores', 'attention.probs'] as const).map((name) => layerHook(this.layer, name));
+    const mixed = watched(pass, single)
+      ? this.spelledOut(q, k, v, layout, pass)
+      : this.fused(q, k, v, layout, pass, asking);
+    const context = show('attention.context', mixed); // [asking, hidden]
+    const projected = show('attention.output', this.output.forward(context)); // [asking, hidden]
+    const dropout = droppedAt(this.config.hiddenDropoutProb, SITE.attentionOutput(this.layer), pass);
+    return show('attention.norm', this.norm.afterResidual(projected, own, dropout, asking?.rows));
   }
 
   private get scale(): number {
@@ -67,14 +82,14 @@ export class SelfAttention extends Module {
   }
 
   /** One kernel per head and block of queries: the [seq, seq] probabilities never reach memory. */
-  private fused(q: Tensor, k: Tensor, v: Tensor, layout: AttentionLayout, pass: Pass): Tensor {
-    const { numAttentionHeads: heads } = this.config;
-    return q.attention(k, v, layout.keyBias, layout.offsets, {
-      heads,
+  private fused(q: Tensor, k: Tensor, v: Tensor, layout: AttentionLayout, pass: Pass, asking?: Asking): Tensor {
+    const attrs = {
+      heads: this.config.numAttentionHeads,
       scale: this.scale,
       maxSeq: layout.input.maxSeq,
       dropout: this.probsDropout(layout, pass),
-    });
+    };
+    return q.attention(k, v, layout.keyBias, layout.offsets, attrs, asking);
   }
 
   private probsDropout(layout: AttentionLayout, pass: Pass): AttentionAttrs['dropout'] {

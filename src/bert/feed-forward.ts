@@ -1,18 +1,18 @@
-import { dropout } from '../nn/dropout.js';
+import { droppedAt } from '../nn/dropout.js';
 import type { Initializer } from '../nn/init.js';
 import { LayerNorm } from '../nn/layer-norm.js';
 import { Linear } from '../nn/linear.js';
 import { Module } from '../nn/module.js';
-import { look, type Pass } from '../nn/pass.js';
+import { look, type Pass, watched } from '../nn/pass.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { BertConfig } from './config.js';
 import { layerHook, SITE } from './hooks.js';
 
+/** Our names of the activations that a configuration names. */
+const ACTIVATIONS = { gelu: 'gelu', gelu_new: 'geluTanh', relu: 'relu' } as const;
+
 /** The activation a configuration names. */
-export function activate(x: Tensor, name: BertConfig['hiddenAct']): Tensor {
-  if (name === 'relu') return x.relu();
-  return name === 'gelu' ? x.gelu() : x.geluTanh();
-}
+export const activate = (x: Tensor, name: BertConfig['hiddenAct']): Tensor => x[ACTIVATIONS[name]]();
 
 /** hidden -> intermediate -> activation -> hidden, then residual and LayerNorm (modeling.py:855-880). */
 export class FeedForward extends Module {
@@ -32,14 +32,25 @@ export class FeedForward extends Module {
     this.norm = new LayerNorm(hiddenSize, layerNormEps, init);
   }
 
-  /** @param x [rows, hidden] @returns [rows, hidden] */
-  forward(x: Tensor, pass: Pass): Tensor {
-    const show = (name: Parameters<typeof layerHook>[1], value: Tensor): Tensor =>
-      look(pass, layerHook(this.layer, name), value);
-    const wide = show('feedForward.intermediate', this.intermediate.forward(x)); // [rows, intermediate]
-    const active = show('feedForward.activation', activate(wide, this.config.hiddenAct)); // [rows, intermediate]
-    const narrow = show('feedForward.output', this.output.forward(active)); // [rows, hidden]
-    const dropped = dropout(narrow, this.config.hiddenDropoutProb, SITE.feedForwardOutput(this.layer), pass);
-    return show('output', this.norm.forward(dropped.add(x)));
+  /**
+   * @param x [rows, hidden]
+   * @param rows i32 [rows], where these are some rows of a batch: which ones, for dropout's numbers
+   * @returns [rows, hidden]
+   */
+  forward(x: Tensor, pass: Pass, rows?: Tensor): Tensor {
+    const name = (hook: Parameters<typeof layerHook>[1]): string => layerHook(this.layer, hook);
+    const between = [name('feedForward.intermediate'), name('feedForward.activation')];
+    const both = watched(pass, between)
+      ? this.spelledOut(x, pass, between)
+      : x.feedForward([this.intermediate, this.output], ACTIVATIONS[this.config.hiddenAct]);
+    const narrow = look(pass, name('feedForward.output'), both); // [rows, hidden]
+    const dropout = droppedAt(this.config.hiddenDropoutProb, SITE.feedForwardOutput(this.layer), pass);
+    return look(pass, name('output'), this.norm.afterResidual(narrow, x, dropout, rows));
+  }
+
+  /** The same in single steps, so that what lies between the layers can be looked at. */
+  private spelledOut(x: Tensor, pass: Pass, [intermediate, activation]: readonly string[]): Tensor {
+    const wide = look(pass, intermediate, this.intermediate.forward(x)); // [rows, intermediate]
+    return this.output.forward(look(pass, activation, activate(wide, this.config.hiddenAct)));
   }
 }

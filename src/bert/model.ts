@@ -8,6 +8,7 @@ import { BertEmbeddings } from './embeddings.js';
 import { Encoder } from './encoder.js';
 import { type BertInput, checkLength } from './input.js';
 import { Pooler } from './pooler.js';
+import { type ReadRows, readRows } from './read-rows.js';
 
 /** What the encoder makes of a batch, token by token. */
 export interface Hidden {
@@ -53,6 +54,23 @@ export class BertModel extends Module {
   forward(input: BertInput, pass: Pass): Encoded {
     if (this.pooler === null) throw new UsageError('this BERT has no pooler', { fix: 'call encode()' });
     const encoded = this.encode(input, pass);
-    return { ...encoded, pooled: this.pooler.forward(encoded.hidden, input, pass) };
+    const starts = input.offsets.slice(0, input.sequences);
+    return { ...encoded, pooled: this.pooler.forward(encoded.hidden, starts, pass) };
+  }
+
+  /**
+   * The output of the last layer at some rows, to the bits that `encode` gives them, for less work.
+   * @returns [reads, hidden] @throws as `encode`
+   */
+  read(input: BertInput, reads: ReadRows, pass: Pass): Tensor {
+    checkLength(input, this.config.maxPositionEmbeddings);
+    return this.encoder.read(this.embeddings.forward(input, pass), input, reads, pass);
+  }
+
+  /** Each sequence as a whole, with the last layer computed for [CLS] alone. @returns [sequences, hidden] @throws as `forward` */
+  pooled(input: BertInput, pass: Pass): Tensor {
+    if (this.pooler === null) throw new UsageError('this BERT has no pooler', { fix: 'call encode()' });
+    const reads = readRows(input, new Int32Array(0));
+    return this.pooler.forward(this.read(input, reads, pass), reads.starts, pass);
   }
 }

@@ -5,7 +5,6 @@ import { look, type Pass } from '../nn/pass.js';
 import { tensor } from '../tensor/create.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { BertConfig } from './config.js';
-import type { BertInput } from './input.js';
 
 /** tanh of a dense layer over each sequence's first token, [CLS] (modeling.py:218-230). */
 export class Pooler extends Module {
@@ -16,10 +15,9 @@ export class Pooler extends Module {
     this.dense = new Linear(config.hiddenSize, config.hiddenSize, init, config.initializerRange);
   }
 
-  /** @param hidden [rows, hidden] @returns [sequences, hidden] */
-  forward(hidden: Tensor, input: BertInput, pass: Pass): Tensor {
-    const starts = tensor(input.offsets.slice(0, input.sequences), [input.sequences], { backend: hidden.backend });
-    const first = hidden.gather(starts); // [sequences, hidden]
+  /** @param hidden [rows, hidden] @param starts [sequences] rows of [CLS] @returns [sequences, hidden] */
+  forward(hidden: Tensor, starts: Int32Array, pass: Pass): Tensor {
+    const first = hidden.gather(tensor(starts, [starts.length], { backend: hidden.backend })); // [sequences, hidden]
     return look(pass, 'pooler', this.dense.forward(first).tanh());
   }
 }

@@ -7,6 +7,8 @@ import { MlmHead } from './heads/mlm.js';
 import { SentenceHead } from './heads/sentence.js';
 import type { BertInput } from './input.js';
 import { BertModel, type Encoded } from './model.js';
+import type { Pooler } from './pooler.js';
+import { type ReadRows, readRows } from './read-rows.js';
 import { summaryText } from './summary.js';
 
 /** What is asked of a batch. Totals are those of the whole global batch, of which this may be a part. */
@@ -19,6 +21,8 @@ export interface PretrainingTargets {
   readonly sentenceLabels: Int32Array;
   readonly maskedTotal: number;
   readonly sentenceTotal: number;
+  /** What `readRows` says of the input and the masked positions, where it is known already. */
+  readonly reads?: ReadRows;
 }
 
 export interface PretrainingOutput extends Encoded {
@@ -28,13 +32,21 @@ export interface PretrainingOutput extends Encoded {
   readonly sentenceLogits: Tensor;
 }
 
-export interface PretrainingLoss extends PretrainingOutput {
-  /** [1] This part's share of the mean over the global batch's masked tokens. */
+/** Logits at the rows that were asked for. */
+export type PretrainingLogits = Pick<PretrainingOutput, 'mlmLogits' | 'sentenceLogits'>;
+
+/** Losses of a batch or of a part of one, [1] each. */
+export interface PretrainingLoss {
+  /** This part's share of the mean over the global batch's masked tokens. */
   readonly mlmLoss: Tensor;
-  /** [1] This part's share of the mean over the global batch's labelled pairs. */
+  /** This part's share of the mean over the global batch's labelled pairs. */
   readonly sentenceLoss: Tensor;
-  /** [1] Their sum (run_pretraining.py:148). */
+  /** Their sum (run_pretraining.py:148). */
   readonly loss: Tensor;
+  /** Masked tokens whose likeliest word is right. */
+  readonly maskedHits: Tensor;
+  /** Labelled pairs that are judged right. */
+  readonly sentenceHits: Tensor;
 }
 
 /** Label that cross-entropy passes over. */
@@ -72,15 +84,39 @@ export class BertForPreTraining extends Module {
     };
   }
 
+  /** The logits alone, with the last layer computed only where they need it. */
+  predict(input: BertInput, maskedPositions: Int32Array, pass: Pass): PretrainingLogits {
+    const reads = readRows(input, maskedPositions);
+    const hidden = this.bert.read(input, reads, pass); // [reads, hidden]
+    return {
+      mlmLogits: this.mlm.forward(hidden, reads.positions, this.bert.embeddings.word.weight, pass),
+      sentenceLogits: this.sentence.forward(this.poolerOf(hidden, reads, pass), pass),
+    };
+  }
+
   /**
    * Losses of a batch or of a part of one. They are weighted by the totals of the whole global batch, so that the
    * parts' losses and gradients add up to the whole's however unevenly the masks fall (a mean of means would not).
    */
   loss(input: BertInput, targets: PretrainingTargets, pass: Pass): PretrainingLoss {
-    const output = this.forward(input, targets.maskedPositions, pass);
-    const mean = (total: number) => ({ ignoreIndex: NO_LABEL, scale: 1 / Math.max(total, 1) });
-    const mlmLoss = output.mlmLogits.crossEntropy(targets.maskedLabels, mean(targets.maskedTotal));
-    const sentenceLoss = output.sentenceLogits.crossEntropy(targets.sentenceLabels, mean(targets.sentenceTotal));
-    return { ...output, mlmLoss, sentenceLoss, loss: mlmLoss.add(sentenceLoss) };
+    const reads = targets.reads ?? readRows(input, targets.maskedPositions);
+    const hidden = this.bert.read(input, reads, pass); // [reads, hidden]
+    const words = { ids: targets.maskedLabels, none: NO_LABEL, total: targets.maskedTotal };
+    const pairs = { ids: targets.sentenceLabels, none: NO_LABEL, total: targets.sentenceTotal };
+    const mlm = this.mlm.loss(hidden, reads.positions, this.bert.embeddings.word.weight, words, pass);
+    const sentence = this.sentence.loss(this.poolerOf(hidden, reads, pass), pairs, pass);
+    const part = (of: Tensor, i: number): Tensor => of.slice(0, i, i + 1);
+    const [mlmLoss, sentenceLoss] = [part(mlm, 0), part(sentence, 0)];
+    return {
+      mlmLoss,
+      sentenceLoss,
+      loss: mlmLoss.add(sentenceLoss),
+      maskedHits: part(mlm.detach(), 1),
+      sentenceHits: part(sentence.detach(), 1),
+    };
+  }
+
+  private poolerOf(hidden: Tensor, { starts }: ReadRows, pass: Pass): Tensor {
+    return (this.bert.pooler as Pooler).forward(hidden, starts, pass); // [sequences, hidden]
   }
 }

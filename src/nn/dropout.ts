@@ -1,3 +1,4 @@
+import type { DropoutAttrs } from '../ops/dropout.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { dropoutKey, type Pass } from './pass.js';
 
@@ -9,3 +10,7 @@ import { dropoutKey, type Pass } from './pass.js';
 export function dropout(x: Tensor, rate: number, site: number, pass: Pass): Tensor {
   return pass.training && rate > 0 ? x.dropout(rate, dropoutKey(pass, site, pass.firstRow)) : x;
 }
+
+/** The same as an attribute of an op that drops on the way; null: nothing is dropped. */
+export const droppedAt = (rate: number, site: number, pass: Pass): DropoutAttrs | null =>
+  pass.training && rate > 0 ? { rate, key: dropoutKey(pass, site, pass.firstRow) } : null;

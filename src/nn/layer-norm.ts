@@ -1,3 +1,4 @@
+import type { DropoutAttrs } from '../ops/dropout.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Initializer } from './init.js';
 import { Module } from './module.js';
@@ -17,6 +18,14 @@ export class LayerNorm extends Module {
     super();
     this.weight = init.constant([width], 1);
     this.bias = init.constant([width], 0);
+  }
+
+  /**
+   * LayerNorm(dropout(x) + residual) in one pass.
+   * @param rows i32 [rows], where x holds some rows of a larger tensor: which ones, for dropout's numbers
+   */
+  afterResidual(x: Tensor, residual: Tensor, dropout: DropoutAttrs | null, rows?: Tensor): Tensor {
+    return x.residualNorm(residual, this.weight, this.bias, { eps: this.eps, dropout }, rows);
   }
 
   /** @param x [..., width] @returns the same shape */

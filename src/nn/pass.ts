@@ -47,6 +47,9 @@ export function look(pass: Pass, name: string, value: Tensor): Tensor {
   return pass.hooks.get(name)?.(value, name) ?? value;
 }
 
+/** Whether somebody looks at one of these: a kernel that leaves them out then gives way to single steps. */
+export const watched = (pass: Pass, names: readonly string[]): boolean => names.some((name) => pass.hooks.has(name));
+
 /** The random numbers of dropout site `site`; `row` is the first row of this pass in that site's own counting. */
 export const dropoutKey = (pass: Pass, site: number, row: number): RandomKey => ({
   seed: pass.seed,

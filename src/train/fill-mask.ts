@@ -44,7 +44,7 @@ export async function fillMask(
     tokenTypeIds: new Int32Array(seq),
     lengths: Int32Array.of(seq),
   });
-  const probs = scope(() => noGrad(() => model.forward(input, positions, inference()).mlmLogits.softmax())); // [masks, vocab]
+  const probs = scope(() => noGrad(() => model.predict(input, positions, inference()).mlmLogits.softmax())); // [masks, vocab]
   const values = await probs.data();
   probs.dispose();
   const vocab = model.config.vocabSize;

@@ -2,10 +2,9 @@ import { noGrad } from '../autograd/apply.js';
 import { scope } from '../autograd/scope.js';
 import { backward } from '../autograd/tape.js';
 import { type BertInput, packedInput, packedPositions, paddedInput } from '../bert/input.js';
-import type { BertForPreTraining, PretrainingTargets } from '../bert/pretraining.js';
+import type { BertForPreTraining, PretrainingLoss, PretrainingTargets } from '../bert/pretraining.js';
 import type { PretrainBatch } from '../data/batch.js';
 import { inference, type Pass, trainingPass } from '../nn/pass.js';
-import type { Tensor } from '../tensor/tensor.js';
 
 /** Sums over a batch, or over the micro-batches of one. */
 export interface LossSums {
@@ -46,49 +45,29 @@ function prepare(batch: PretrainBatch, packing: Packing, totals: { masked: numbe
   };
 }
 
-/** Tensors a step leaves for reading. */
-interface Readings {
-  readonly mlmLoss: Tensor;
-  readonly sentenceLoss: Tensor;
-  readonly words: Tensor;
-  readonly sentences: Tensor;
-}
+/** Tensors a step leaves for reading, [1] each. */
+type Readings = Omit<PretrainingLoss, 'loss'>;
 
-/** Losses and guesses of one micro-batch; gradients are added to the parameters' when the pass trains. */
+/** Losses and hits of one micro-batch; gradients are added to the parameters' when the pass trains. */
 function run(model: BertForPreTraining, { input, targets }: Prepared, pass: Pass): Readings {
   return scope(() => {
-    const { loss, mlmLoss, sentenceLoss, mlmLogits, sentenceLogits } = model.loss(input, targets, pass);
-    const readings = {
-      mlmLoss: mlmLoss.keep(),
-      sentenceLoss: sentenceLoss.keep(),
-      words: mlmLogits.argmax().keep(),
-      sentences: sentenceLogits.argmax().keep(),
-    };
+    const { loss, ...readings } = model.loss(input, targets, pass);
+    for (const value of Object.values(readings)) value.keep();
     if (pass.training) backward(loss);
     return readings;
   });
 }
 
 async function collect(sums: LossSums, readings: Readings, batch: PretrainBatch): Promise<void> {
-  const { mlmLoss, sentenceLoss, words, sentences } = readings;
-  const [mlm, sentence, guessed, judged] = await Promise.all([
-    mlmLoss.item(),
-    sentenceLoss.item(),
-    words.data(),
-    sentences.data(),
-  ]);
-  sums.mlmLoss += mlm;
-  sums.sentenceLoss += sentence;
-  batch.maskedLabels.forEach((label, i) => {
-    if (label === guessed[i]) sums.maskedHits++;
-  });
-  batch.sentenceLabels.forEach((label, i) => {
-    if (label === judged[i]) sums.sentenceHits++;
-  });
+  const keys = ['mlmLoss', 'sentenceLoss', 'maskedHits', 'sentenceHits'] as const;
+  const values = await Promise.all(keys.map((key) => readings[key].item()));
+  for (const [i, key] of keys.entries()) {
+    sums[key] += values[i];
+    readings[key].dispose();
+  }
   sums.masked += batch.maskedLabels.length;
   sums.labelled += labelled(batch);
   sums.tokens += tokensOf(batch);
-  for (const value of [mlmLoss, sentenceLoss, words, sentences]) value.dispose();
 }
 
 const nothing = (): LossSums => ({

@@ -1,3 +1,4 @@
+import { look, type Pass, watched } from '../../nn/pass.js';
 import { full, tensor } from '../../tensor/create.js';
 import type { Tensor } from '../../tensor/tensor.js';
 
@@ -40,4 +41,42 @@ export function squaredError(logits: Tensor, truths: Float32Array, total: number
   const wanted = tensor(truths, logits.shape, { backend: logits.backend });
   const squares = logits.sub(wanted).square().reshape([logits.size]); // [items * values]
   return squares.sum(0, true).mul(total > 0 ? 1 / total : 0); // [1]
+}
+
+/** Classes of a batch or of a part of one. */
+export interface Labels {
+  /** [items] classes; those that are `none` do not count. */
+  readonly ids: Int32Array;
+  readonly none: number;
+  /** Labels of the whole global batch that count. */
+  readonly total: number;
+}
+
+/**
+ * Cross-entropy of a linear layer's classes over `total`, and the number of items whose likeliest class is right.
+ * @param x [items, in] @param hook name of the logits: they exist as a tensor when somebody looks at them @returns [2]
+ */
+export function lossAndHits(
+  x: Tensor,
+  { weight, bias }: { readonly weight: Tensor; readonly bias: Tensor },
+  { ids, none, total }: Labels,
+  hook: string,
+  pass: Pass,
+): Tensor {
+  const options = { ignoreIndex: none, scale: 1 / Math.max(total, 1) };
+  if (!watched(pass, [hook])) return x.linearCrossEntropy(weight, bias, ids, options);
+  const logits = look(pass, hook, x.linear(weight, bias)); // [items, classes]
+  return logits.crossEntropy(ids, options).concat([hits(logits, ids, none)], 0);
+}
+
+/** @returns [1] */
+function hits(logits: Tensor, ids: Int32Array, none: number): Tensor {
+  const { backend } = logits;
+  const [items, classes] = logits.shape;
+  const places = ids.map((id, i) => i * classes + (id === none ? 0 : id));
+  const flat = logits.detach().reshape([logits.size, 1]); // [items * classes, 1]
+  const own = flat.gather(tensor(places, [items], { backend })); // [items, 1]
+  const counts = Float32Array.from(ids, (id) => (id === none ? 0 : 1));
+  const right = own.equal(logits.detach().max(1, true)).mul(tensor(counts, [items, 1], { backend }));
+  return right.sum(0, true).reshape([1]);
 }

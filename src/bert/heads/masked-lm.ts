@@ -5,6 +5,7 @@ import type { Tensor } from '../../tensor/tensor.js';
 import type { BertConfig } from '../config.js';
 import type { BertInput } from '../input.js';
 import { BertModel } from '../model.js';
+import { readRows } from '../read-rows.js';
 import { weightedCrossEntropy } from './losses.js';
 import { MlmHead } from './mlm.js';
 
@@ -26,8 +27,13 @@ export class BertForMaskedLM extends Module {
 
   /** @param positions rows to predict @returns [positions, vocab] */
   forward(input: BertInput, positions: Int32Array, pass: Pass): Tensor {
-    const { hidden } = this.bert.encode(input, pass);
-    return this.mlm.forward(hidden, positions, this.bert.embeddings.word.weight, pass);
+    const reads = readRows(input, positions);
+    return this.mlm.forward(
+      this.bert.read(input, reads, pass),
+      reads.positions,
+      this.bert.embeddings.word.weight,
+      pass,
+    );
   }
 
   /** @param labels [positions] the tokens that stood there @param total places of the global batch @returns [1] */

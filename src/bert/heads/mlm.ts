@@ -7,6 +7,7 @@ import { tensor } from '../../tensor/create.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { BertConfig } from '../config.js';
 import { activate } from '../feed-forward.js';
+import { type Labels, lossAndHits } from './losses.js';
 
 /**
  * Masked-language-model head: masked rows -> dense, activation, LayerNorm -> times the word table itself (tied), or a
@@ -41,10 +42,24 @@ export class MlmHead extends Module {
    * @returns logits [positions, vocab]
    */
   forward(hidden: Tensor, positions: Int32Array, words: Tensor, pass: Pass): Tensor {
+    const features = this.transform(hidden, positions, pass); // [positions, hidden]
+    return look(pass, 'mlm.logits', features.linear(this.decoder ?? words, this.bias)); // [positions, vocab]
+  }
+
+  /**
+   * Cross-entropy over the vocabulary, whose logits are not kept unless somebody looks at them.
+   * @returns [2]: the loss, and how many of the likeliest words are right
+   */
+  loss(hidden: Tensor, positions: Int32Array, words: Tensor, labels: Labels, pass: Pass): Tensor {
+    const features = this.transform(hidden, positions, pass); // [positions, hidden]
+    const layer = { weight: this.decoder ?? words, bias: this.bias };
+    return lossAndHits(features, layer, labels, 'mlm.logits', pass);
+  }
+
+  private transform(hidden: Tensor, positions: Int32Array, pass: Pass): Tensor {
     const rows = tensor(positions, [positions.length], { backend: hidden.backend });
     const gathered = look(pass, 'mlm.gathered', hidden.gather(rows)); // [positions, hidden]
     const transformed = this.norm.forward(activate(this.dense.forward(gathered), this.config.hiddenAct));
-    const shown = look(pass, 'mlm.transform', transformed); // [positions, hidden]
-    return look(pass, 'mlm.logits', shown.linear(this.decoder ?? words, this.bias)); // [positions, vocab]
+    return look(pass, 'mlm.transform', transformed); // [positions, hidden]
   }
 }

@@ -36,7 +36,7 @@ export class BertForMultipleChoice extends HeadModel<ChoiceTargets> {
 
   /** @returns [sequences, 1] */
   forward(input: BertInput, pass: Pass): Tensor {
-    return this.classifier.forward(this.bert.forward(input, pass).pooled, pass.firstSequence, pass);
+    return this.classifier.forward(this.bert.pooled(input, pass), pass.firstSequence, pass);
   }
 
   loss(logits: Tensor, { labels, choices, total }: ChoiceTargets): Tensor {

@@ -27,7 +27,7 @@ export class BertForNextSentencePrediction extends HeadModel<{ readonly labels: 
 
   /** @returns [sequences, 2]: 0 = next, 1 = random */
   forward(input: BertInput, pass: Pass): Tensor {
-    return this.sentence.forward(this.bert.forward(input, pass).pooled, pass);
+    return this.sentence.forward(this.bert.pooled(input, pass), pass);
   }
 
   /** @param targets.labels [sequences] @param targets.total labelled pairs of the global batch */

@@ -4,6 +4,7 @@ import { Module } from '../../nn/module.js';
 import { look, type Pass } from '../../nn/pass.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { BertConfig } from '../config.js';
+import { type Labels, lossAndHits } from './losses.js';
 
 /** What the pair of sentences is asked: does B follow A (NSP), are A and B in order (SOP), or nothing. */
 export type SentenceTask = 'nsp' | 'sop' | 'none';
@@ -26,5 +27,10 @@ export class SentenceHead extends Module {
   /** @param pooled [sequences, hidden] @returns [sequences, 2] */
   forward(pooled: Tensor, pass: Pass): Tensor {
     return look(pass, 'sentence.logits', this.dense.forward(pooled));
+  }
+
+  /** @returns [2]: the loss, and how many pairs are judged right */
+  loss(pooled: Tensor, labels: Labels, pass: Pass): Tensor {
+    return lossAndHits(pooled, this.dense, labels, 'sentence.logits', pass);
   }
 }

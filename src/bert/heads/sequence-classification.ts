@@ -41,7 +41,7 @@ export class BertForSequenceClassification extends HeadModel<SequenceTargets> {
 
   /** @returns [sequences, labels] */
   forward(input: BertInput, pass: Pass): Tensor {
-    return this.classifier.forward(this.bert.forward(input, pass).pooled, pass.firstSequence, pass);
+    return this.classifier.forward(this.bert.pooled(input, pass), pass.firstSequence, pass);
   }
 
   loss(logits: Tensor, { labels, weights, total }: SequenceTargets): Tensor {
