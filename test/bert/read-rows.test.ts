@@ -41,7 +41,9 @@ test('rows that are read: [CLS] of each sequence and what is asked for, each onc
 });
 
 describe.each(BACKENDS)('$name', ({ create, dtype }) => {
-  beforeAll(() => useBackend(create()));
+  beforeAll(() => {
+    useBackend(create());
+  });
 
   test.each(cases)(
     '%s: the last layer where it is read has the bits of the whole layer, dropout included',
