@@ -55,6 +55,12 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./demo.js')).demoCommand(),
   },
   {
+    name: 'bench',
+    group: HERE,
+    summary: 'how fast each kernel is, and how far from the limit',
+    load: async () => (await import('./bench.js')).benchCommand(),
+  },
+  {
     name: 'doctor',
     group: HERE,
     summary: 'what runs here, how fast, and why',

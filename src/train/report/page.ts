@@ -71,7 +71,7 @@ const make = (name, attributes, parent) => {
   return parent.appendChild(e);
 };
 const show = (v, percent) => percent ? (100 * v).toFixed(1) + ' %' : Math.abs(v) >= 1e4 ? Math.round(v).toLocaleString('en-US') : Number(v.toPrecision(4));
-for (const svg of document.querySelectorAll('svg')) {
+for (const svg of document.querySelectorAll('svg[data-x]')) {
   const [x0, x1, left, right] = svg.dataset.x.split(' ').map(Number);
   const [y0, y1, bottom, top] = svg.dataset.y.split(' ').map(Number);
   const lines = [...svg.querySelectorAll('.line')].map((e) => ({ e, at: [...e.getAttribute('d').matchAll(/([-\\d.]+) ([-\\d.]+)/g)].map((m) => [+m[1], +m[2]]) }));

@@ -1,0 +1,130 @@
+import type { Comparison, ComparisonOutcome } from '../bench/compare.js';
+import type { Roofs } from '../bench/roofs.js';
+import type { BenchResult, NotRun, Outcome } from '../bench/run.js';
+import { rate, seconds } from '../bench/units.js';
+import { bytes, pad, percent } from './ui.js';
+
+/** A table whose columns are as wide as what stands in them; numbers on the right. */
+export function columns(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  left: readonly number[],
+): string[] {
+  const widths = head.map((title, i) =>
+    Math.max(...[head, ...rows].map((row) => [...(row[i] ?? '')].length), title.length),
+  );
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, i) => pad(cell, widths[i] as number, left.includes(i) ? 'right' : 'left'))
+      .join('  ')
+      .trimEnd();
+  return [line(head), ...rows.map(line)];
+}
+
+/** What the machine can do at most, a line a backend. */
+export function roofLines(
+  entries: readonly { readonly name: string; readonly runsOn: string; readonly roofs: Roofs }[],
+): string[] {
+  const longest = entries.map(({ roofs }) => roofs.bandwidth).sort((a, b) => b.length - a.length)[0] ?? [];
+  const sizes = longest.map(({ bytes: size }) => bytes(size));
+  const rows = entries.map(({ name, runsOn, roofs }) => [
+    name,
+    runsOn,
+    roofs.gflops === null ? '–' : rate(roofs.gflops),
+    ...roofs.bandwidth.map(({ gbs }) => rate(gbs)),
+  ]);
+  return columns(
+    ['roofs, measured now', '', 'GFLOP/s', ...sizes.map((size, i) => (i === 0 ? `GB/s ${size}` : size))],
+    rows,
+    [0, 1],
+  );
+}
+
+const HEAD = [
+  'op',
+  'shape',
+  'way',
+  'on',
+  'median',
+  'spread',
+  'GFLOP/s',
+  'GB/s',
+  'of roof',
+  'bound',
+  'max error',
+  'time ratio',
+];
+
+function ratioText({ ratio }: BenchResult): string {
+  if (ratio === null) return '1';
+  return `${ratio.ratio.toFixed(2)} (${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)})`;
+}
+
+function resultRow(r: BenchResult, first: boolean): string[] {
+  const gflops = r.work.flops === null ? null : r.work.flops / r.timing.median / 1e9;
+  return [
+    first ? r.op : '',
+    first ? r.sizes.join('x') : '',
+    first ? r.direction : '',
+    r.contender,
+    seconds(r.timing.median),
+    percent(r.timing.spread),
+    rate(gflops),
+    rate(r.work.bytes / r.timing.median / 1e9),
+    r.placed === null ? '–' : percent(r.placed.roofFraction),
+    r.placed?.bound ?? '–',
+    r.check.maxAbsError.toExponential(1),
+    ratioText(r),
+  ];
+}
+
+/** All results under one heading, a blank line between ops. */
+export function resultLines(results: readonly BenchResult[]): string[] {
+  let before = '';
+  const rows = results.map((r) => {
+    const first = r.name !== before;
+    before = r.name;
+    return resultRow(r, first);
+  });
+  return columns(HEAD, rows, [0, 1, 2, 3, 9]);
+}
+
+/** Who did not take part, the same reason told once. */
+export function notRunLines(notRun: readonly NotRun[]): string[] {
+  const byReason = new Map<string, string[]>();
+  for (const { name, contender, reason } of notRun) {
+    const key = `${contender}: not run: ${reason}`;
+    byReason.set(key, [...(byReason.get(key) ?? []), name]);
+  }
+  return [...byReason].map(([key, names]) => {
+    const shown = names[0] === '' ? '' : ` (${names.length} ${names.length === 1 ? 'case' : 'cases'}, ${names[0]})`;
+    return `${key}${shown}`;
+  });
+}
+
+/** What speaks against the figures. */
+export const doubtLines = ({ doubtful, others }: Outcome): string[] =>
+  doubtful.length > 0
+    ? doubtful.map((text) => `warning: ${text}`)
+    : [`quiet: other programs used ${others === null ? 'an unknown share' : percent(others)} of the processors`];
+
+const comparisonRow = ({ name, before, after, ratio, p, verdict }: Comparison): string[] => [
+  name,
+  seconds(before),
+  seconds(after),
+  ratio.ratio.toFixed(3),
+  `${ratio.low.toFixed(3)}–${ratio.high.toFixed(3)}`,
+  p < 1e-4 ? '<.0001' : p.toFixed(4).slice(1),
+  verdict,
+];
+
+export function comparisonLines({ rows, onlyBefore, onlyAfter, differences }: ComparisonOutcome): string[] {
+  const count = (verdict: Comparison['verdict']): number => rows.filter((row) => row.verdict === verdict).length;
+  return [
+    ...differences.map((text) => `warning: not the same machine or program: ${text}`),
+    ...columns(['what', 'before', 'after', 'ratio', '95 % interval', 'p', ''], rows.map(comparisonRow), [0, 6]),
+    `${rows.length} compared: ${count('faster')} faster, ${count('slower')} slower, ${count('same')} the same`,
+    ...(onlyBefore.length > 0 ? [`only in the first file: ${onlyBefore.length}, ${onlyBefore[0]}`] : []),
+    ...(onlyAfter.length > 0 ? [`only in the second file: ${onlyAfter.length}, ${onlyAfter[0]}`] : []),
+  ];
+}

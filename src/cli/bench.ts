@@ -1,0 +1,213 @@
+import { Command, Option } from 'commander';
+import { selectBackend } from '../backend/select.js';
+import { type CaseOptions, casesOf, type Direction, modelNames } from '../bench/case.js';
+import { compareRuns } from '../bench/compare.js';
+import { ours } from '../bench/contender.js';
+import { fromGoogle, toGoogle } from '../bench/google.js';
+import { openPeers, PEERS, type PeerName } from '../bench/peers.js';
+import { benchPage, comparePage } from '../bench/report/page.js';
+import { measureRoofs } from '../bench/roofs.js';
+import { type Entrant, type NotRun, type Outcome, refuseImpossible, runBench } from '../bench/run.js';
+import { UsageError } from '../core/errors.js';
+import { readJsonFile, writeFileAtomic } from '../io/files.js';
+import { comparisonLines, doubtLines, notRunLines, resultLines, roofLines } from './bench-view.js';
+import { lookAtMachine } from './machine.js';
+import { positive, positiveInt } from './options.js';
+import { version } from './version.js';
+
+interface Flags {
+  readonly backend: string;
+  readonly isa?: string;
+  readonly threads?: string;
+  readonly model: string;
+  readonly shape?: string;
+  readonly sizes: string;
+  readonly way?: Direction;
+  readonly batch: number;
+  readonly seq: number;
+  readonly peers?: true | string;
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly slowest: number;
+  readonly json?: string;
+  readonly html?: string;
+}
+
+type Write = (text: string) => void;
+const list = (text: string): string[] => text.split(',').filter(Boolean);
+
+/** Backends of ours with every number of threads asked for: each is an entrant with roofs of its own. */
+async function oursOf(flags: Flags): Promise<Entrant[]> {
+  const entrants: Entrant[] = [];
+  if (flags.isa !== undefined) process.env.BG_ISA = flags.isa;
+  for (const name of list(flags.backend)) {
+    const counts = name === 'native' && flags.threads !== undefined ? list(flags.threads) : [undefined];
+    for (const count of counts) {
+      if (count !== undefined) process.env.BG_THREADS = count;
+      const { backend } = selectBackend(name);
+      const threads = Number(/(\d+) threads?$/.exec(backend.runsOn)?.[1] ?? 1);
+      const called = counts.length > 1 ? `${name}, ${threads} ${threads === 1 ? 'thread' : 'threads'}` : name;
+      entrants.push({ contender: ours(backend, called, threads), roofs: await measureRoofs(backend) });
+    }
+  }
+  return entrants;
+}
+
+/** @throws {UsageError} for one that there is not */
+function peerNames({ peers }: Flags): readonly PeerName[] {
+  if (peers === undefined || peers === true) return peers === true ? PEERS : [];
+  const unknown = list(peers).find((name) => !(PEERS as readonly string[]).includes(name));
+  if (unknown === undefined) return list(peers) as PeerName[];
+  throw new UsageError(`bench: no peer is called "${unknown}"`, { fix: `use some of: ${PEERS.join(' ')}` });
+}
+
+/** Peers stand under the roofs of our fastest backend with as many threads: it is the same machine. */
+async function peersOf(flags: Flags, mine: readonly Entrant[]): Promise<{ peers: Entrant[]; absent: NotRun[] }> {
+  const names = peerNames(flags);
+  const threads = Math.max(...mine.map(({ contender }) => contender.threads));
+  const { contenders, absent } = await openPeers(names, threads);
+  const roofs = mine.find(({ contender }) => contender.threads === threads)?.roofs ?? null;
+  return {
+    peers: contenders.map((contender) => ({ contender, roofs: contender.threads === threads ? roofs : null })),
+    absent: absent.map(({ name, reason }) => ({ name: '', contender: name, reason })),
+  };
+}
+
+function caseOptions(ops: readonly string[], flags: Flags): CaseOptions {
+  return {
+    ops,
+    models: list(flags.model),
+    batch: flags.batch,
+    seq: flags.seq,
+    groups: flags.sizes === 'all' ? ['bert', 'odd', 'sweep', 'grid'] : list(flags.sizes),
+    ...(flags.shape === undefined ? {} : { shapes: list(flags.shape) }),
+    ...(flags.way === undefined ? {} : { directions: [flags.way] }),
+  };
+}
+
+/** Where and with what it was measured; a file that is compared later is worth nothing without. */
+function contextOf(entrants: readonly Entrant[]): Record<string, string | number | Record<string, string>> {
+  const machine = lookAtMachine();
+  return {
+    date: new Date().toISOString(),
+    executable: 'bertgrad bench',
+    library_version: version(),
+    library_build_type: 'release',
+    platform: machine.platform,
+    node: machine.node,
+    cpu: machine.cpu,
+    cpu_flags: machine.instructions.join(' '),
+    num_cpus: machine.cores,
+    runs_on: Object.fromEntries(entrants.map(({ contender }) => [contender.name, contender.runsOn])),
+  };
+}
+
+async function bench(ops: readonly string[], flags: Flags, out: Write, err: Write): Promise<void> {
+  const onlyRoofs = ops.length === 1 && ops[0] === 'roof';
+  const cases = onlyRoofs ? [] : casesOf(caseOptions(ops, flags));
+  peerNames(flags); // a wrong name is told before anything is measured
+  const mine = await oursOf(flags);
+  out(
+    `${roofLines(mine.map(({ contender, roofs }) => ({ ...contender, roofs: roofs ?? { gflops: null, bandwidth: [] } }))).join('\n')}\n`,
+  );
+  if (onlyRoofs) return;
+  const { peers, absent } = await peersOf(flags, mine);
+  const entrants = [...mine, ...peers];
+  let count = 0;
+  const done = (): void => err(`\r${++count} of ${cases.length} cases`);
+  const show = process.stderr.isTTY === true ? { done } : {};
+  try {
+    const measured = await runBench(cases, entrants, { ...flags, ...show });
+    if (process.stderr.isTTY === true) err('\r\u001b[K');
+    await report({ ...measured, notRun: [...absent, ...measured.notRun] }, entrants, flags, out);
+  } finally {
+    for (const { contender } of entrants) await contender.close();
+  }
+}
+
+async function report(outcome: Outcome, entrants: readonly Entrant[], flags: Flags, out: Write): Promise<void> {
+  const lines = [...resultLines(outcome.results), '', ...notRunLines(outcome.notRun), ...doubtLines(outcome)];
+  out(`\n${lines.join('\n')}\n`);
+  if (flags.json !== undefined) {
+    await writeFileAtomic(flags.json, `${JSON.stringify(toGoogle(outcome, contextOf(entrants)), null, 1)}\n`);
+    out(`written ${flags.json}\n`);
+  }
+  if (flags.html !== undefined) {
+    const contenders = entrants.map(({ contender }) => contender.name);
+    const roofs = entrants[0]?.roofs ?? null;
+    await writeFileAtomic(flags.html, benchPage({ outcome, contenders, roofs, context: contextOf(entrants) }));
+    out(`written ${flags.html}\n`);
+  }
+  refuseImpossible(outcome);
+}
+
+function compareCommand(): Command {
+  return new Command('compare')
+    .description('Compares two files of results: ratio of medians with its interval, and the U test.')
+    .argument('<before>', 'a file that --json wrote')
+    .argument('<after>', 'another one')
+    .option('--threshold <share>', 'changes of the median below this are none', positive, 0.03)
+    .option('--page <file>', 'a page with a plot')
+    .option('--alpha <p>', 'how likely two samples of one kernel may pass for different', positive, 0.05)
+    .addHelpText(
+      'after',
+      '\nEnds with 1 when something became slower.\n\nExample:\n  bertgrad bench compare before.json after.json',
+    )
+    .action(
+      async (
+        before: string,
+        after: string,
+        options: { threshold: number; alpha: number; page?: string },
+        command: Command,
+      ) => {
+        const [a, b] = [fromGoogle(await readJsonFile(before), before), fromGoogle(await readJsonFile(after), after)];
+        const outcome = compareRuns(a, b, options);
+        command.configureOutput().writeOut?.(`${comparisonLines(outcome).join('\n')}\n`);
+        if (options.page !== undefined) await writeFileAtomic(options.page, comparePage(outcome, [before, after]));
+        if (outcome.rows.some(({ verdict }) => verdict === 'slower')) process.exitCode = 1;
+      },
+    );
+}
+
+/** `bertgrad bench`: how fast each kernel is here, how far from the machine's limit, and beside whom. */
+export function benchCommand(): Command {
+  return new Command('bench')
+    .description(
+      'Times kernels at the shapes of BERT, each held against float64 first, under roofs measured on the spot.',
+    )
+    .argument('[op...]', 'ops by name (none: all of them), or `roof` for the limits of the machine alone')
+    .option(
+      '--backend <names>',
+      'js, native, gpu; several with commas, the first one is the measure of the others',
+      'native',
+    )
+    .option('--isa <name>', 'instruction set of native: base, avx2, avx512 or neon')
+    .option('--threads <n>', 'threads of native; several with commas')
+    .option('--model <names>', `shapes of ${modelNames.join(', ')}`, 'base')
+    .option('--shape <sizes>', "own sizes in the op's order: 512x768x768; several with commas")
+    .option('--sizes <groups>', 'bert, odd (edges of tiles), sweep and grid (of products), or all', 'bert')
+    .addOption(new Option('--way <direction>', 'one way alone').choices(['forward', 'backward']))
+    .option('--batch <n>', 'sequences', positiveInt, 4)
+    .option('--seq <n>', 'tokens of a sequence', positiveInt, 128)
+    .option('--peers [names]', `others that are installed here: ${PEERS.join(', ')}`)
+    .option('--rounds <n>', 'turns that everyone gets', positiveInt, 5)
+    .option('--seconds <s>', 'of one turn', positive, 0.04)
+    .option('--slowest <s>', 'leave out what takes longer a call', positive, 3)
+    .option('--json <file>', "results in Google Benchmark's form")
+    .option('--html <file>', 'a page with plots')
+    .addHelpText(
+      'after',
+      `
+A ratio above 1 means: takes longer than the first. Figures are medians over turns in changing order.
+
+Examples:
+  bertgrad bench linear attention --peers
+  bertgrad bench matmul --sizes sweep --backend native,js --html report.html
+  bertgrad bench --json before.json            and later: bertgrad bench compare before.json after.json`,
+    )
+    .action(async (ops: string[], flags: Flags, command: Command) => {
+      const { writeOut = () => undefined } = command.configureOutput();
+      await bench(ops, flags, writeOut, (text) => void process.stderr.write(text));
+    })
+    .addCommand(compareCommand());
+}
