@@ -2,6 +2,7 @@ import type { Backend, Buf } from '../backend/backend.js';
 import type { DType } from '../core/dtype.js';
 import { BackendError } from '../core/errors.js';
 import type { Shape } from '../core/shape.js';
+import type { Factor } from '../ops/factor.js';
 import type { Arg, Op } from '../ops/op.js';
 
 /** How a value came to be: what the walk back needs. */
@@ -55,6 +56,8 @@ export abstract class Value implements Arg {
   retainsGrad = false;
   /** How often the memory was written in place: a gradient that needs what stood there before is refused. */
   version = 0;
+  /** How products with this as a weight multiply; null: as floats. */
+  factor: Factor | null = null;
   /** True once backward() has walked over it and forgotten how it came to be. */
   walked = false;
   private memory: Buf | null;
@@ -109,6 +112,7 @@ export abstract class Value implements Arg {
     if (this.memory === null) return;
     this.backend.free(this.memory);
     this.memory = null;
+    this.factor?.forget();
     for (const aux of this.node?.aux ?? []) this.backend.free(aux.buf);
     this.node = null;
   }
@@ -117,5 +121,6 @@ export abstract class Value implements Arg {
   rehome(buf: Buf): void {
     this.backend.free(this.buf);
     this.memory = buf;
+    this.factor?.forget();
   }
 }

@@ -7,6 +7,7 @@ import { addBackendOptions, type BackendFlags, chooseBackend } from './backend.j
 import { printable } from './errors.js';
 import { tellOf } from './model.js';
 import { wholeNumber } from './options.js';
+import { addPrecisionOption, type PrecisionFlags, prepareFor } from './precision.js';
 import { pad, share, width } from './ui.js';
 
 const EXAMPLES = `
@@ -17,7 +18,7 @@ Examples:
 
 A run folder gives its best checkpoint. Any folder with config.json, model.safetensors and vocab.txt will do.`;
 
-interface Flags extends BackendFlags {
+interface Flags extends BackendFlags, PrecisionFlags {
   readonly top: number;
   readonly json?: boolean;
 }
@@ -31,21 +32,24 @@ export function fillMaskCommand(): Command {
     .option('--top <n>', 'guesses for each mask', wholeNumber(1, 1000), 5)
     .option('--json', 'one JSON object a text')
     .addHelpText('after', EXAMPLES);
-  return addBackendOptions(command).action(async (folder: string, texts: string[], flags: Flags) => {
-    if (texts.length === 0 && process.stdin.isTTY) {
-      throw new UsageError('no text to fill', {
-        code: 'USAGE',
-        fix: 'give one in quotes: "Paris is the [MASK] of France."',
-      });
-    }
-    chooseBackend(flags);
-    const loaded = await loadModel(folder);
-    tellOf(loaded);
-    const lines =
-      texts.length > 0 ? texts : createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
-    for await (const line of lines) if (line.trim() !== '') await answer(loaded, line, flags);
-    loaded.model.dispose();
-  });
+  return addBackendOptions(addPrecisionOption(command)).action(
+    async (folder: string, texts: string[], flags: Flags) => {
+      if (texts.length === 0 && process.stdin.isTTY) {
+        throw new UsageError('no text to fill', {
+          code: 'USAGE',
+          fix: 'give one in quotes: "Paris is the [MASK] of France."',
+        });
+      }
+      chooseBackend(flags);
+      const loaded = await loadModel(folder);
+      tellOf(loaded);
+      prepareFor(loaded.model, flags);
+      const lines =
+        texts.length > 0 ? texts : createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
+      for await (const line of lines) if (line.trim() !== '') await answer(loaded, line, flags);
+      loaded.model.dispose();
+    },
+  );
 }
 
 async function answer({ model, tokenizer }: LoadedModel, text: string, { top, json }: Flags): Promise<void> {

@@ -52,6 +52,7 @@ interface Flags extends BackendFlags {
   readonly heldOut: number;
   readonly biasInit: PretrainOptions['biasInit'];
   readonly padding?: boolean;
+  readonly precision: PretrainOptions['precision'];
   readonly evalEvery?: number;
   readonly sampleEvery?: number;
   readonly saveEvery?: number;
@@ -140,6 +141,11 @@ function addOptimizerOptions(command: Command): void {
       new Option('--bias-init <how>', "the decoder's bias at first: zero, or log frequencies (a plateau less)")
         .choices(['zero', 'unigram'])
         .default('zero'),
+    )
+    .addOption(
+      new Option('--precision <name>', 'of products: bf16 is faster where the CPU has it; weights stay f32')
+        .choices(['f32', 'bf16'])
+        .default('f32'),
     )
     .option('--padding', 'compute on padding too, as others do; slower, same result');
 }
@@ -255,6 +261,7 @@ function optionsFor(config: BertConfig, flags: Flags): PretrainOptions {
     lr: flags.lr ?? defaultRate(config),
     warmupSteps: warmupSteps(flags.warmup, steps),
     packing: flags.padding ? 'padded' : 'packed',
+    precision: flags.precision,
     biasInit: flags.biasInit,
   };
 }

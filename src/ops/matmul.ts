@@ -1,6 +1,7 @@
 import { ShapeError } from '../core/errors.js';
 import { broadcastShapes, numel, type Shape } from '../core/shape.js';
 import { takes } from './check.js';
+import { gradientPrecision } from './factor.js';
 import type { Arg, BackwardCtx, BadSample, Op, Sample } from './op.js';
 import { batchOf, type MatmulAttrs, matrixOf, multiply, product } from './product.js';
 import { bytesOf, seenAs, unbroadcast } from './reduction.js';
@@ -31,9 +32,10 @@ function leftGradient(ctx: BackwardCtx<MatmulAttrs>): Arg {
   } = ctx;
   const batch = batchOf(dOut.shape);
   const shape = [...batch, ...a.shape.slice(-2)];
+  const precision = gradientPrecision(b);
   const dA = attrs.transposeA
-    ? runGrad(product, [b, dOut], { transposeA: attrs.transposeB, transposeB: true, shape, batch })
-    : runGrad(product, [dOut, b], { transposeA: false, transposeB: !attrs.transposeB, shape, batch });
+    ? runGrad(product, [b, dOut], { transposeA: attrs.transposeB, transposeB: true, shape, batch, precision })
+    : runGrad(product, [dOut, b], { transposeA: false, transposeB: !attrs.transposeB, shape, batch, precision });
   return unbroadcast(ctx, dA[0], a.shape);
 }
 
@@ -52,9 +54,10 @@ function rightGradient(ctx: BackwardCtx<MatmulAttrs>): Arg {
   const [left, right] = [asRows(a), asRows(dOut)];
   const batch = shared ? [] : batchOf(dOut.shape);
   const shape = shared ? b.shape : [...batch, ...b.shape.slice(-2)];
+  const precision = gradientPrecision(b);
   const dB = attrs.transposeB
-    ? runGrad(product, [right, left], { transposeA: true, transposeB: attrs.transposeA, shape, batch })
-    : runGrad(product, [left, right], { transposeA: !attrs.transposeA, transposeB: false, shape, batch });
+    ? runGrad(product, [right, left], { transposeA: true, transposeB: attrs.transposeA, shape, batch, precision })
+    : runGrad(product, [left, right], { transposeA: !attrs.transposeA, transposeB: false, shape, batch, precision });
   return unbroadcast(ctx, dB[0], b.shape);
 }
 

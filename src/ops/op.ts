@@ -1,12 +1,15 @@
 import type { Backend, Buf } from '../backend/backend.js';
 import type { DType } from '../core/dtype.js';
 import type { Shape } from '../core/shape.js';
+import type { Factor } from './factor.js';
 
 /** A tensor as ops see it: memory and shape, no history. */
 export interface Arg {
   readonly buf: Buf;
   readonly shape: Shape;
   readonly dtype: DType;
+  /** How products multiply it, where they do and it is not as a float. */
+  readonly factor?: Factor | null;
 }
 
 /** What a learner reads, and the gradient check proves. */

@@ -1,5 +1,5 @@
 // How matrix products of batches become kernel calls; used by matmul, by linear and by their gradients.
-import type { Backend, Buf } from '../backend/backend.js';
+import type { Backend, Buf, Precision } from '../backend/backend.js';
 import { broadcastStrides, numel, type Shape } from '../core/shape.js';
 import type { Arg, GradOp } from './op.js';
 import { withWindow } from './scratch.js';
@@ -9,6 +9,11 @@ export interface MatmulAttrs {
   readonly transposeA: boolean;
   /** The second input holds the transpose of its matrices: [..., n, k]. */
   readonly transposeB: boolean;
+}
+
+/** Of a product that is part of a gradient: that of the second input, as in the product itself. */
+interface WithPrecision {
+  readonly precision?: Precision;
 }
 
 /** Axes in front of the matrices. */
@@ -46,11 +51,19 @@ function runsOf(a: Shape, b: Shape, batch: Shape): Run[] {
  * repetitions along several axes take a kernel call for each index of the outer ones.
  * @param batch the common shape of both inputs' batch axes
  */
-export function multiply(backend: Backend, a: Arg, b: Arg, y: Buf, batch: Shape, attrs: MatmulAttrs, bias?: Buf): void {
+export function multiply(
+  backend: Backend,
+  a: Arg,
+  b: Arg,
+  y: Buf,
+  batch: Shape,
+  attrs: MatmulAttrs & WithPrecision,
+  bias?: Buf,
+): void {
   const [m, k] = matrixOf(a.shape, attrs.transposeA);
   const n = matrixOf(b.shape, attrs.transposeB)[1];
   if (y.length === 0) return;
-  const sizes = { ...attrs, n, k, ...(bias && { bias }) };
+  const sizes = { ...attrs, n, k, ...(bias && { bias }), precision: attrs.precision ?? b.factor?.precision ?? 'f32' };
   const [batchA, batchB] = [batchOf(a.shape), batchOf(b.shape)];
   if (!attrs.transposeA && numel(batchB) === 1) {
     const tall = { ...sizes, m: m * numel(batch), batch: 1, strideA: 0, strideB: 0 };
@@ -78,9 +91,10 @@ export function multiply(backend: Backend, a: Arg, b: Arg, y: Buf, batch: Shape,
 }
 
 /** A product inside a backward pass, whose result is seen under `shape`: [...batch, rows, cols] or anything as large. */
-export const product: GradOp<MatmulAttrs & { readonly shape: Shape; readonly batch: Shape }> = {
-  name: 'product',
-  shapes: (_, { shape }) => [shape],
-  forward: (backend, [a, b], [y], { batch, transposeA, transposeB }) =>
-    multiply(backend, a, b, y.buf, batch, { transposeA, transposeB }),
-};
+export const product: GradOp<MatmulAttrs & Required<WithPrecision> & { readonly shape: Shape; readonly batch: Shape }> =
+  {
+    name: 'product',
+    shapes: (_, { shape }) => [shape],
+    forward: (backend, [a, b], [y], { batch, transposeA, transposeB, precision }) =>
+      multiply(backend, a, b, y.buf, batch, { transposeA, transposeB, precision }),
+  };

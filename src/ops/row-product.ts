@@ -1,6 +1,7 @@
 // Products of matrices of rows: linear layers and their gradients, with what the kernel does on the way.
-import type { Backend, Buf, MatmulCall } from '../backend/backend.js';
+import type { Backend, Buf, MatmulCall, Precision } from '../backend/backend.js';
 import { numel, type Shape } from '../core/shape.js';
+import { gradientPrecision } from './factor.js';
 import type { Arg, BackwardCtx, GradOp, Target } from './op.js';
 import { type MatmulAttrs, matrixOf } from './product.js';
 import { seenAs, sumTo } from './reduction.js';
@@ -9,7 +10,7 @@ import { seenAs, sumTo } from './reduction.js';
 export const asRows = (arg: Arg): Arg => seenAs(arg, [numel(arg.shape.slice(0, -1)), arg.shape.at(-1) as number]);
 
 /** What one product does besides. */
-type Extras = Partial<Pick<MatmulCall, 'bias' | 'epilogue' | 'sums'>>;
+type Extras = Partial<Pick<MatmulCall, 'bias' | 'epilogue' | 'sums' | 'precision' | 'packed'>>;
 
 /** y = op(a) op(b) (+ bias), through the epilogue. */
 function multiplyRows(backend: Backend, a: Arg, b: Arg, y: Buf, attrs: MatmulAttrs & Extras): void {
@@ -27,7 +28,7 @@ export function project(
   epilogue?: MatmulCall['epilogue'],
 ): void {
   const attrs = { transposeA: false, transposeB: true, bias: bias.buf, ...(epilogue && { epilogue }) };
-  multiplyRows(backend, x, weight, y, attrs);
+  multiplyRows(backend, x, weight, y, { ...attrs, ...weight.factor?.product(weight) });
 }
 
 interface InputAttrs {
@@ -42,6 +43,7 @@ const inputProduct: GradOp<InputAttrs> = {
     multiplyRows(backend, dOut, weight, dX.buf, {
       ...{ transposeA: false, transposeB: false },
       ...(epilogue && { epilogue }),
+      precision: gradientPrecision(weight),
     }),
 };
 
@@ -65,14 +67,15 @@ export const timesWeight = <A>(
   epilogue: InputAttrs['epilogue'] = null,
 ): Arg => runGrad(inputProduct, [dOut, weight], { shape, epilogue })[0];
 
-const weightProduct: GradOp<{ readonly add: boolean; readonly sums: boolean }> = {
+const weightProduct: GradOp<{ readonly add: boolean; readonly sums: boolean; readonly precision: Precision }> = {
   name: 'weightProduct',
   shapes: ([dOut, x], { sums }) => [[dOut[1], x[1]], ...(sums ? [[dOut[1]]] : [])],
-  forward: (backend, [dOut, x], [dWeight, dBias], { add }) =>
+  forward: (backend, [dOut, x], [dWeight, dBias], { add, precision }) =>
     multiplyRows(backend, dOut, x, dWeight.buf, {
       ...{ transposeA: true, transposeB: false },
       ...(add && { epilogue: ADD }),
       ...(dBias && { sums: dBias.buf }),
+      precision,
     }),
 };
 
@@ -96,8 +99,9 @@ export function weightGradients<A>(
   const together = needs(weight) && needs(bias) && x.shape[1] > 0 && (sums?.add ?? false) === add;
   const dBias = needs(bias) && !together ? sumsAlone(ctx, dOut, sums) : null;
   if (!needs(weight)) return [null, dBias];
+  const precision = gradientPrecision(ctx.inputs[weight]);
   const outs = [own?.arg ?? null, sums?.arg ?? null];
-  const [made, madeSums] = runGrad(weightProduct, [dOut, x], { add, sums: together }, outs);
+  const [made, madeSums] = runGrad(weightProduct, [dOut, x], { add, sums: together, precision }, outs);
   return [own === null ? made : null, together && sums === null ? madeSums : dBias];
 }
 

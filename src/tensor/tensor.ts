@@ -1,6 +1,6 @@
 import { apply } from '../autograd/apply.js';
 import { boundsOf, Value } from '../autograd/value.js';
-import type { Buf } from '../backend/backend.js';
+import type { Buf, Precision } from '../backend/backend.js';
 import type { TypedData } from '../core/dtype.js';
 import { DtypeError, ShapeError } from '../core/errors.js';
 import type { RandomKey } from '../core/random.js';
@@ -14,6 +14,7 @@ import * as el from '../ops/elementwise.js';
 import { gather } from '../ops/embedding.js';
 import { type EmbeddingNormAttrs, embeddingNorm } from '../ops/embedding-norm.js';
 import { expand } from '../ops/expand.js';
+import { Factor } from '../ops/factor.js';
 import { type FeedForwardAttrs, feedForward } from '../ops/feed-forward.js';
 import { gelu, geluTanh } from '../ops/gelu.js';
 import { layerNorm } from '../ops/layer-norm.js';
@@ -71,7 +72,18 @@ export class Tensor extends Value {
       throw new DtypeError(`assign: this tensor holds ${this.dtype}`);
     this.backend.write(this.buf, data);
     if (data instanceof Int32Array) this.bounds = boundsOf(data);
+    this.factor?.forget();
     this.version++;
+    return this;
+  }
+
+  /**
+   * Products that have this as their weight, or as their second factor, multiply in `precision` from now on.
+   * @param frozen it changes no more, and is laid out once for its products
+   */
+  multiplyIn(precision: Precision, frozen = false): this {
+    this.factor?.forget();
+    this.factor = new Factor(this.backend, precision, frozen);
     return this;
   }
 

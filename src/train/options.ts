@@ -1,9 +1,13 @@
+import type { Precision } from '../backend/backend.js';
 import type { BertConfig } from '../bert/config.js';
 import { ConfigError } from '../core/errors.js';
 import type { PretrainDataOptions, SpecialIds } from '../data/dataset.js';
 import type { AdamWForm } from './optimizer.js';
 import type { Schedule, ScheduleName } from './schedule.js';
 import type { Packing } from './step.js';
+
+/** What a model can be trained in. */
+export type TrainingPrecision = Exclude<Precision, 'int8'>;
 
 /** How sequences are drawn from a corpus, besides their number, length and seed. */
 export type DataOptions = Omit<PretrainDataOptions, 'vocab' | 'seed' | 'batch' | 'maxSeq'>;
@@ -32,6 +36,8 @@ export interface PretrainOptions {
   readonly clip: number;
   readonly seed: number;
   readonly packing: Packing;
+  /** Of products; weights, gradients and moments stay f32. */
+  readonly precision: TrainingPrecision;
   /** `unigram`: the decoder's bias starts at the log frequency of each token, a plateau less to climb down from. */
   readonly biasInit: 'zero' | 'unigram';
 }

@@ -35,8 +35,13 @@ const OPTIONS: { readonly [K in keyof PretrainOptions]: (value: unknown) => bool
   clip: isNumber,
   seed: isNumber,
   packing: oneOf('packed', 'padded'),
+  precision: oneOf('f32', 'bf16'),
   biasInit: oneOf('zero', 'unigram'),
 };
+
+/** Options with those that runs of earlier versions do not name. */
+const completed = (options: unknown): unknown =>
+  typeof options === 'object' && options !== null ? { precision: 'f32', ...options } : options;
 
 function isOptions(value: unknown): value is PretrainOptions {
   if (typeof value !== 'object' || value === null) return false;
@@ -51,7 +56,8 @@ function isOptions(value: unknown): value is PretrainOptions {
  * @throws {DataError} something is missing or of another type
  */
 export function planFromJson(json: object, readConfig: (json: unknown) => BertConfig, where: string): RunPlan {
-  const { shards, corpusHash, config, options, samples } = json as Partial<Record<keyof RunPlan, unknown>>;
+  const { shards, corpusHash, config, samples, ...rest } = json as Partial<Record<keyof RunPlan, unknown>>;
+  const options = completed(rest.options);
   if (isText(shards) && isText(corpusHash) && isOptions(options) && Array.isArray(samples) && samples.every(isText)) {
     return { shards, corpusHash, config: readConfig(config), options, samples };
   }

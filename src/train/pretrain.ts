@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { requirePrecision, slowerNote } from '../backend/precision.js';
 import { type Choice, defaultChoice } from '../backend/select.js';
 import { type BertConfig, configToJson, parseConfig } from '../bert/config.js';
 import { ConfigError, InputError } from '../core/errors.js';
@@ -103,6 +104,9 @@ async function withRun(prepared: Prepared, around: Surroundings): Promise<RunEnd
     accumulate: options.accumulate,
   });
   const choice = defaultChoice();
+  requirePrecision(choice.backend, options.precision);
+  const note = slowerNote(choice.backend, options.precision);
+  if (note !== null) around.warn(note);
   if (prepared.from === null) await createRun(folder, { ...plan, config: configToJson(config) });
   const release = await lockFolder(folder, around.warn);
   try {

@@ -53,6 +53,7 @@ export class Session {
     this.trainer = new Trainer(model, inParts(this.first, options.firstPart?.steps ?? 0, this.data), {
       seed: options.seed,
       packing: options.packing,
+      precision: options.precision,
       accumulate: options.accumulate,
       schedule: scheduleOf(options),
       adamw: { form: options.optimizer, weightDecay: options.weightDecay, maxNorm: clipNorm(options) },
@@ -97,7 +98,7 @@ export class Session {
     const part = Math.ceil(options.batch / options.accumulate);
     return {
       folder,
-      backend: choice.reason,
+      backend: options.precision === 'f32' ? choice.reason : `${choice.reason}; products in ${options.precision}`,
       resumedFrom: this.from === null ? null : state.step,
       totalSteps: options.steps,
       batch: options.batch,
@@ -112,7 +113,7 @@ export class Session {
         lengths: batch.lengths.slice(0, part),
         masked: Math.ceil(shape.masked / options.accumulate),
       }),
-      peakGflops: choice.backend.fmaPeak?.() ?? null,
+      peakGflops: choice.backend.fmaPeak?.(undefined, options.precision) ?? null,
       floors: card.floors,
       sentenceTask: options.data.sentenceTask,
       data: dataOf(card),

@@ -1,9 +1,11 @@
 import type { BertForPreTraining } from '../bert/pretraining.js';
 import type { PretrainBatch } from '../data/batch.js';
+import { usePrecision } from '../nn/precision.js';
 import { firstNonFinite } from './detective.js';
 import type { EvalMetrics } from './events.js';
 import { flopsPerStep } from './flops.js';
 import { AdamW, type AdamWOptions } from './optimizer.js';
+import type { TrainingPrecision } from './options.js';
 import { learningRate, type Schedule } from './schedule.js';
 import { accumulateGradients, evaluateBatches, type LossSums, type Packing, type StepKeys } from './step.js';
 
@@ -19,6 +21,8 @@ export interface TrainerOptions {
   /** Of dropout; data and initial weights have it from elsewhere. */
   readonly seed: number;
   readonly packing: Packing;
+  /** Of products, forward and backward; absent: f32. */
+  readonly precision?: TrainingPrecision;
   /** Parts a batch is computed in, one after the other; the result is that of the whole batch. */
   readonly accumulate: number;
   readonly schedule: Schedule;
@@ -58,6 +62,7 @@ export class Trainer {
     readonly options: TrainerOptions,
   ) {
     this.optimizer = new AdamW(model, options.adamw);
+    usePrecision(model, options.precision ?? 'f32');
   }
 
   /** Puts a saved state in place of the present one. */

@@ -29,7 +29,7 @@ const oracle = createJsBackend('f64');
 const positive = (values: Float64Array): Float64Array => values.map(Math.abs);
 
 /** The outcome with all weights positive, and all inputs, too, when `inputs` is true: sums of magnitudes. */
-function magnitudes(c: Case, inputs: boolean): Promise<Outcome> {
+export function magnitudes(c: Case, inputs: boolean): Promise<Outcome> {
   const absolute = (data: Case['data'][number]): Case['data'][number] =>
     data.data instanceof Float64Array ? { ...data, data: positive(data.data) } : data;
   return evaluate({ ...c, data: inputs ? c.data.map(absolute) : c.data, weights: positive(c.weights) }, oracle);

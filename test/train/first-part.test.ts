@@ -33,6 +33,7 @@ const OPTIONS: PretrainOptions = {
   clip: 1,
   seed: 3,
   packing: 'packed',
+  precision: 'f32',
   biasInit: 'zero',
 };
 

@@ -58,6 +58,7 @@ export function createJsBackend(float: FloatDType = 'f32'): Backend {
     runsOn: 'plain JavaScript, 1 thread',
     float,
     kernels,
+    multipliers: { bf16: null, int8: null },
     get liveBytes() {
       return memory.liveBytes;
     },
