@@ -1,4 +1,7 @@
 /** The public API in Node: all that runs anywhere, and files. */
 export * from './index.js';
 export { readSafetensors, type TensorData, writeSafetensors } from './io/safetensors.js';
-export { type LoadedModel, loadModel } from './train/model-folder.js';
+export { type HeadOptions, type LoadedModel, loadHead, loadModel } from './train/model-folder.js';
+export { type Match, searchTexts } from './train/search.js';
+export { type Embedding as TextEmbedding, type EmbedOptions, TextEmbedder } from './train/text-embedder.js';
+export type { WeightReport } from './train/weights.js';

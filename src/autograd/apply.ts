@@ -26,6 +26,9 @@ export function noGrad<T>(body: () => T): T {
   }
 }
 
+/** Whether calls are recorded; not within `noGrad`. */
+export const isRecording = (): boolean => recording;
+
 /** Runs `body` and shows every result, forward and backward, to `see`. Used to find the op that made a NaN. */
 export function withObserver<T>(see: Observer, body: () => T): T {
   const before = observer;

@@ -1,3 +1,5 @@
+import { isRecording } from '../autograd/apply.js';
+import { scope } from '../autograd/scope.js';
 import type { Initializer } from '../nn/init.js';
 import { Module } from '../nn/module.js';
 import { type Pass, watched } from '../nn/pass.js';
@@ -41,8 +43,11 @@ export class Encoder extends Module {
     const layout = layoutOf(x, input);
     const outputs: Tensor[] = [];
     let hidden = x;
+    // Without a gradient to come, and with nobody looking, what is inside of a layer is free at its end.
+    const within = isRecording() || pass.hooks.size > 0 ? (body: () => Tensor): Tensor => body() : scope<Tensor>;
     for (const layer of this.layers) {
-      hidden = layer.forward(hidden, layout, pass);
+      const before = hidden;
+      hidden = within(() => layer.forward(before, layout, pass));
       outputs.push(hidden);
     }
     return outputs;

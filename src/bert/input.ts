@@ -85,6 +85,23 @@ export function packedInput(padded: PaddedBatch): BertInput {
   };
 }
 
+/** Sequences of any lengths end to end, each of one segment unless `types` says otherwise. */
+export function packSequences(
+  sequences: readonly ArrayLike<number>[],
+  types?: readonly ArrayLike<number>[],
+): BertInput {
+  const batch = sequences.length;
+  const lengths = Int32Array.from(sequences, (ids) => ids.length);
+  const seq = lengths.reduce((most, length) => Math.max(most, length), 0);
+  const inputIds = new Int32Array(batch * seq);
+  const tokenTypeIds = new Int32Array(batch * seq);
+  for (const [b, ids] of sequences.entries()) {
+    inputIds.set(ids, b * seq);
+    tokenTypeIds.set(types?.[b] ?? [], b * seq);
+  }
+  return packedInput({ batch, seq, inputIds, tokenTypeIds, lengths });
+}
+
 /** Rows of the packed matrix that the padded positions (b * seq + i) became. */
 export function packedPositions(padded: PaddedBatch, input: BertInput, positions: Int32Array): Int32Array {
   const { seq } = padded;

@@ -1,6 +1,12 @@
 import type { LoadedModel } from '../train/model-folder.js';
 import { formatMessage } from './errors.js';
 
+/** What every command that takes a model says of it. */
+export const MODEL_ARGUMENT = 'a run, a checkpoint, or a model folder';
+
+/** The folder of a model, however it was named. */
+export const openFolder = async (name: string): Promise<string> => name;
+
 type Notes = Pick<LoadedModel, 'missing' | 'unused' | 'unknownKeys' | 'skipped' | 'addedTokens' | 'folder'>;
 
 const MOST_NAMED = 5;

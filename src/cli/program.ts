@@ -49,6 +49,18 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./fill-mask.js')).fillMaskCommand(),
   },
   {
+    name: 'embed',
+    group: MODEL,
+    summary: 'turn texts into vectors',
+    load: async () => (await import('./embed.js')).embedCommand(),
+  },
+  {
+    name: 'search',
+    group: MODEL,
+    summary: 'find texts that are like another',
+    load: async () => (await import('./search.js')).searchCommand(),
+  },
+  {
     name: 'demo',
     group: MODEL,
     summary: 'all of it on a small corpus, in four minutes',
