@@ -3,7 +3,7 @@
  * documented API: the version is pinned, and test/backend/gpu-overrides.test.ts holds each one that is overridden.
  */
 declare module 'gpu.js' {
-  export type ArgumentType = 'Array' | 'Integer' | 'Float';
+  export type ArgumentType = 'Array' | 'Integer' | 'Float' | 'MemoryOptimizedNumberTexture' | 'ArrayTexture(4)';
 
   export interface KernelSettings {
     readonly output: readonly number[];
@@ -12,37 +12,23 @@ declare module 'gpu.js' {
     readonly pipeline?: boolean;
     readonly immutable?: boolean;
     readonly precision?: 'single';
+    readonly tactic?: 'precision';
+    readonly optimizeFloatMemory?: boolean;
     readonly dynamicOutput?: boolean;
     readonly dynamicArguments?: boolean;
     readonly returnType?: string;
   }
 
-  /** Values with a shape, [columns, rows, layers]. */
-  export class Input {
-    constructor(value: Float32Array, size: readonly number[]);
-  }
-  export function input(value: Float32Array, size: readonly number[]): Input;
-
-  /** A kernel that can be called; webgl2 answers with a `Texture`. */
   export interface KernelRun {
-    (...args: readonly unknown[]): unknown;
-    readonly kernel: WebGPUKernel;
-    setOutput(output: readonly number[]): KernelRun;
-    destroy(): void;
-  }
-
-  /** A result that stays on the device, in mode webgl2. */
-  export interface Texture {
-    output: readonly number[];
-    toArray(): unknown;
-    clone(): Texture;
-    delete(): void;
+    readonly kernel: WebGPUKernel | WebGL2Kernel;
   }
 
   export class GPU {
     /** Class of the kernels that `createKernel` makes. */
     Kernel: unknown;
-    constructor(settings: { mode: 'webgpu' | 'webgl2' });
+    constructor(
+      settings: { mode: 'webgpu' } | { mode: 'webgl2'; canvas: OffscreenCanvas; context: WebGL2RenderingContext },
+    );
     createKernel(source: string, settings: KernelSettings): KernelRun;
     destroy(): Promise<void>;
     static readonly isWebGL2Supported: boolean;
@@ -59,6 +45,17 @@ declare module 'gpu.js' {
     readonly arrayArgs: readonly { readonly name: string; readonly dimsOffset: number }[];
     readonly scalarArgs: readonly { readonly name: string; readonly type: ArgumentType; readonly offset: number }[];
     readonly byteLength: number;
+  }
+
+  /** A kernel of the mode webgl2. */
+  export class WebGL2Kernel {
+    constructor(source: unknown, settings: unknown);
+    /** GLSL of the fragment shader, once assembled. */
+    compiledFragmentShader: string | null;
+    program: WebGLProgram;
+    build(...args: readonly unknown[]): void;
+    getFragmentShader(args: unknown): string;
+    _setupOutputTexture(): void;
   }
 
   export class WebGPUKernel {

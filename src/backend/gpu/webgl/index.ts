@@ -1,0 +1,88 @@
+import { type DType, dtypeOf, type TypedData } from '../../../core/dtype.js';
+import { BackendError, DtypeError } from '../../../core/errors.js';
+import type { Backend, Buf, Kernels } from '../../backend.js';
+import { plainKernels } from '../plain.js';
+import { type Context, openContext } from './context.js';
+import { wideMatmul } from './matmul.js';
+import { type GlBuf, GlMemory } from './memory.js';
+import { Programs } from './program.js';
+import { GlRunner } from './runner.js';
+import { Textures } from './textures.js';
+
+/** WebGL 2 through gpu.js, for browsers without WebGPU: the plain kernels, drawn to textures of four floats a texel. */
+export class WebGlBackend implements Backend {
+  readonly name = 'gpu';
+  readonly float = 'f32';
+  readonly runsOn: string;
+  readonly kernels: Kernels;
+  private readonly memory: GlMemory;
+  private readonly runner: GlRunner;
+
+  constructor(
+    private readonly context: Context,
+    programs: Programs,
+  ) {
+    this.memory = new GlMemory(new Textures(context));
+    this.runner = new GlRunner(context, this.memory, programs);
+    this.runsOn = `${context.adapter}, webgl2, ${context.software ? 'software' : 'hardware'}`;
+    const plain = plainKernels(this.runner);
+    this.kernels = { ...plain, matmul: wideMatmul(this.runner, this.memory, plain.matmul) };
+  }
+
+  get liveBytes(): number {
+    return this.memory.liveBytes;
+  }
+
+  get peakBytes(): number {
+    return this.memory.peakBytes;
+  }
+
+  alloc(length: number, dtype: DType): Buf {
+    return this.memory.alloc(length, dtype);
+  }
+
+  upload(data: TypedData): Buf {
+    const buf = this.memory.alloc(data.length, dtypeOf(data));
+    this.write(buf, data);
+    return buf;
+  }
+
+  write(buf: Buf, data: TypedData): void {
+    this.runner.write(this.accepts(buf, data), data as Float32Array | Int32Array);
+  }
+
+  async read(buf: Buf): Promise<TypedData> {
+    return this.runner.read(this.memory.own(buf));
+  }
+
+  view(buf: Buf, offset: number, length: number): Buf {
+    return this.memory.view(buf, offset, length);
+  }
+
+  free(buf: Buf): void {
+    this.memory.free(buf);
+  }
+
+  async flush(): Promise<void> {
+    this.context.gl.finish();
+    this.context.check();
+  }
+
+  private accepts(buf: Buf, data: TypedData): GlBuf {
+    if (data.length !== buf.length) {
+      throw new BackendError(`gpu: ${data.length} values written to a buffer of ${buf.length}`);
+    }
+    if (dtypeOf(data) !== buf.dtype) {
+      throw new DtypeError(`gpu: ${dtypeOf(data)} values written to a buffer of ${buf.dtype}`);
+    }
+    return this.memory.own(buf);
+  }
+}
+
+/** @throws {BackendError} where there is no WebGL 2 that draws to textures of floats */
+export async function createWebGlBackend(): Promise<WebGlBackend> {
+  const { default: gpujs } = await import('gpu.js');
+  const context = openContext();
+  const gpu = new gpujs.GPU({ mode: 'webgl2', canvas: context.canvas, context: context.gl });
+  return new WebGlBackend(context, new Programs(gpu, gpujs.WebGL2Kernel, context));
+}
