@@ -16,7 +16,7 @@ export const IN_A_PAGE = {
   format: 'esm',
   platform: 'browser',
   target: 'es2022',
-  alias: { '#native': './src/backend/native/absent.ts' },
+  alias: { '#native': './src/backend/native/absent.ts', '#gpu': './src/backend/gpu/provider-browser.ts' },
   legalComments: 'inline',
   logLevel: 'silent',
   metafile: true,

@@ -11,7 +11,7 @@ import type { ModeResult } from './page/main.js';
 import { TOY, type ToyStep, toyTrainer, trainToy } from './page/toy.js';
 import { openSite, type Site } from './site.mjs';
 
-const MODES = ['js'] as const;
+const MODES = ['js', 'webgpu', 'webgl2'] as const;
 const SAMPLES = OPS.reduce((sum, op) => sum + op.samples.length, 0);
 const rows = (steps: readonly ToyStep[]): number[][] => steps.map(({ mlm, sentence }) => [mlm, sentence]);
 

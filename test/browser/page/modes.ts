@@ -1,5 +1,7 @@
 // The backends of a page. Each is opened when it is asked for, and may not be there.
 import type { Backend } from '../../../src/backend/backend.js';
+import { createGpuBackend } from '../../../src/backend/gpu/index.js';
+import { createWebGlBackend } from '../../../src/backend/gpu/webgl/index.js';
 import { createJsBackend } from '../../../src/backend/js/index.js';
 
 type Library = typeof import('../../../src/index.js');
@@ -14,4 +16,6 @@ export interface Mode {
 
 export const MODES: readonly Mode[] = [
   { name: 'js', open: async () => createJsBackend(), train: async (library) => library.createJsBackend() },
+  { name: 'webgpu', open: () => createGpuBackend(), train: (library) => library.createGpuBackend() },
+  { name: 'webgl2', open: () => createWebGlBackend(), train: (library) => library.createWebGlBackend() },
 ];
