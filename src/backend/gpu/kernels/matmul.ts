@@ -26,18 +26,21 @@ function kernelOf(transposeA: boolean, transposeB: boolean, bias: boolean): Plai
   };
 }
 
-function product(runner: PlainRunner, call: MatmulCall, y: Buf): void {
+/** y = op(a) op(b) (+ bias), and nothing else of the call. */
+export type Product = (runner: PlainRunner, call: MatmulCall, y: Buf) => void;
+
+export const product: Product = (runner, call, y) => {
   const { a, b, bias, m, n, k, transposeA, transposeB, batch, strideA, strideB } = call;
   const kernel = kernelOf(transposeA, transposeB, bias !== undefined);
   const added = bias === undefined ? [] : [line(bias)];
   runner.run(kernel, [line(a), line(b), ...added, m, n, k, strideA, strideB], [n, m, batch], y);
-}
+};
 
 /** A product that its epilogue reads before it becomes y. */
-function throughEpilogue(runner: PlainRunner, call: MatmulCall, epilogue: Epilogue): void {
+function throughEpilogue(runner: PlainRunner, call: MatmulCall, epilogue: Epilogue, multiply: Product): void {
   const { y } = call;
   const finish = (t: Buf): void => {
-    product(runner, call, t);
+    multiply(runner, call, t);
     if (epilogue.kind === 'add') accumulate(runner, t, y);
     else if (epilogue.kind === 'activate') unary(runner, epilogue.fn, t, y, 0);
     else unaryGrad(runner, epilogue.fn, epilogue.x, epilogue.x, t, y, 0);
@@ -60,8 +63,9 @@ export function sumRows(runner: PlainRunner, { a, sums, epilogue, m, k, transpos
   }
 }
 
-export function matmul(runner: PlainRunner, call: MatmulCall): void {
-  if (call.epilogue === undefined) product(runner, call, call.y);
-  else throughEpilogue(runner, call, call.epilogue);
+/** @param multiply for modes that have a faster one */
+export function matmul(runner: PlainRunner, call: MatmulCall, multiply: Product = product): void {
+  if (call.epilogue === undefined) multiply(runner, call, call.y);
+  else throughEpilogue(runner, call, call.epilogue, multiply);
   sumRows(runner, call);
 }

@@ -1,9 +1,10 @@
 import { type DType, dtypeOf, type TypedData } from '../../../core/dtype.js';
 import { BackendError, DtypeError } from '../../../core/errors.js';
 import type { Backend, Buf, Kernels } from '../../backend.js';
+import { matmul } from '../kernels/matmul.js';
 import { plainKernels } from '../plain.js';
 import { type Context, openContext } from './context.js';
-import { wideMatmul } from './matmul.js';
+import { wideProduct } from './matmul.js';
 import { type GlBuf, GlMemory } from './memory.js';
 import { Programs } from './program.js';
 import { GlRunner } from './runner.js';
@@ -25,8 +26,8 @@ export class WebGlBackend implements Backend {
     this.memory = new GlMemory(new Textures(context));
     this.runner = new GlRunner(context, this.memory, programs);
     this.runsOn = `${context.adapter}, webgl2, ${context.software ? 'software' : 'hardware'}`;
-    const plain = plainKernels(this.runner);
-    this.kernels = { ...plain, matmul: wideMatmul(this.runner, this.memory, plain.matmul) };
+    const product = wideProduct(this.runner, this.memory);
+    this.kernels = { ...plainKernels(this.runner), matmul: (call) => matmul(this.runner, call, product) };
   }
 
   get liveBytes(): number {

@@ -1,4 +1,4 @@
-import type { MatmulCall } from '../../backend.js';
+import { type Product, product } from '../kernels/matmul.js';
 import type { GlMemory } from './memory.js';
 import type { WideKernel } from './program.js';
 import type { GlRunner } from './runner.js';
@@ -32,18 +32,15 @@ function kernelOf(bias: boolean): WideKernel {
   };
 }
 
-/** A matmul with vectors where sizes allow it. @param plain computes the others */
-export function wideMatmul(
-  runner: GlRunner,
-  { textures }: GlMemory,
-  plain: (call: MatmulCall) => void,
-): (call: MatmulCall) => void {
-  return (call) => {
-    const { a, b, y, bias, m, n, k, transposeA, transposeB, batch, strideA, strideB } = call;
+/** A product with vectors where sizes allow it. */
+export const wideProduct =
+  (runner: GlRunner, { textures }: GlMemory): Product =>
+  (_, call, y) => {
+    const { a, b, bias, m, n, k, transposeA, transposeB, batch, strideA, strideB } = call;
     const [layersA, layersB] = [strideA === 0 ? 1 : batch, strideB === 0 ? 1 : batch];
     const tallest = Math.max(m * layersA, k * layersB);
     const fits = n % LANES === 0 && k % LANES === 0 && tallest <= textures.side && Math.max(n, k) <= textures.side;
-    if (!fits || m === 0 || n === 0 || k === 0 || batch === 0) return plain(call);
+    if (!fits || m === 0 || n === 0 || k === 0 || batch === 0) return product(runner, call, y);
     const sheets: Grid[] = [
       runner.sheet(a, [k, m, layersA], [strideA, ...(transposeA ? ([1, m] as const) : ([k, 1] as const))]),
       runner.sheet(b, [n, k, layersB], [strideB, ...(transposeB ? ([1, k] as const) : ([n, 1] as const))]),
@@ -53,4 +50,3 @@ export function wideMatmul(
     runner.runWide(kernelOf(bias !== undefined), [...operands, ...sizes], [n / LANES, m, batch], y);
     for (const sheet of sheets) textures.give(sheet);
   };
-}
