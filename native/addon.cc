@@ -80,15 +80,19 @@ class Engine : public Napi::ObjectWrap<Engine> {
     return Napi::Boolean::New(info.Env(), done);
   }
 
-  // exec(words, count): runs the commands in the first `count` numbers of a Float64Array.
+  // exec(words, count, marks or undefined): runs the commands in the first `count` numbers of a Float64Array, and
+  // leaves in another how long each took.
   Napi::Value exec(const Napi::CallbackInfo& info) {
-    if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
-      throw fail(info, "exec: a Float64Array is wanted");
-    const auto words = info[0].As<Napi::Float64Array>();
+    auto words = doubles(info, 0);
+    Marks marks = {nullptr, nullptr};
+    if (!info[2].IsUndefined()) {
+      auto array = doubles(info, 2);
+      marks = {array.Data(), array.Data() + array.ElementLength()};
+    }
     const double count = number(info, 1);
     if (!(count >= 0 && count <= (double)words.ElementLength())) throw fail(info, "exec: more commands than numbers");
     const auto use = use_pool(threads_);
-    run_queue(table_, bg_run(), *arena_, words.Data(), (int64_t)count);
+    run_queue(table_, bg_run(), *arena_, words.Data(), (int64_t)count, marks);
     return info.Env().Undefined();
   }
 
@@ -120,6 +124,12 @@ class Engine : public Napi::ObjectWrap<Engine> {
     return name == nullptr ? info.Env().Null() : Napi::String::New(info.Env(), name);
   }
   Napi::Value size(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), (double)arena_->size()); }
+
+  static Napi::Float64Array doubles(const Napi::CallbackInfo& info, size_t i) {
+    if (!info[i].IsTypedArray() || info[i].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
+      throw fail(info, "exec: a Float64Array is wanted");
+    return info[i].As<Napi::Float64Array>();
+  }
 
   struct Span {
     char* start;

@@ -2,6 +2,8 @@
 // order of its parameters in kernels.h; memory is a byte offset into the arena. TypeScript has checked each size
 // against its buffer; here an offset must lie in the arena and an index in its table.
 #pragma once
+#include <chrono>
+
 #include "fused-commands.h"
 #include "job.h"
 
@@ -56,6 +58,7 @@ inline void run_matmul(Job& job) {
   if ((c.epilogue == kActivate || c.epilogue == kSlope) && !activation)
     throw std::runtime_error("an epilogue is gelu, geluTanh or relu");
   const Narrow* narrow = narrow_of(job, precision);
+  job.flops = 2. * c.m * c.n * c.k * c.batch;
   (narrow == nullptr ? job.table->matmul : narrow->matmul)(job.run, &c);
 }
 
@@ -108,8 +111,17 @@ inline AttentionCall take_attention(Job& job) {
   return c;
 }
 
+// Of so many products of [queries, head_dim] by [head_dim, keys], or as large ones.
+inline double attention_flops(const AttentionCall& c, int products) {
+  double scores = 0;
+  for (int64_t s = 0; s < c.sequences; ++s)
+    scores += (double)(c.offsets[s + 1] - c.offsets[s]) * (c.query_offsets[s + 1] - c.query_offsets[s]);
+  return 2. * products * c.heads * c.head_dim * scores;
+}
+
 inline void run_attention(Job& job) {
   const AttentionCall call = take_attention(job);
+  job.flops = attention_flops(call, 2);
   float *y, *lse;
   take_all(job, y, lse);
   job.table->attention(job.run, &call, y, lse);
@@ -117,6 +129,7 @@ inline void run_attention(Job& job) {
 
 inline void run_attention_grad(Job& job) {
   const AttentionCall call = take_attention(job);
+  job.flops = attention_flops(call, 5);
   const float *y, *lse, *d_y;
   float *d_q, *d_k, *d_v;
   take_all(job, y, lse, d_y, d_q, d_k, d_v);
@@ -185,15 +198,38 @@ inline constexpr Command kCommands[] = {
 };
 inline constexpr int kCommandCount = sizeof kCommands / sizeof kCommands[0];
 
+// Where a queue leaves how long its commands took: for each its code, when it began and ended (milliseconds from the
+// start of the queue), and its flops.
+struct Marks {
+  static const int kEach = 4;
+  double *at, *end;  // both null: nobody wants to know
+  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+
+  double now() const {
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  }
+  void put(int64_t code, double begin, double flops) {
+    if (end - at < kEach) throw std::runtime_error("more commands than marks");
+    *at++ = (double)code, *at++ = begin, *at++ = now(), *at++ = flops;
+  }
+};
+
 // Runs a whole queue. What ran before a refused command stays done.
-inline void run_queue(const KernelTable* table, const Run* run, const Arena& arena, const double* words,
-                      int64_t count) {
+inline void run_queue(const KernelTable* table, const Run* run, const Arena& arena, const double* words, int64_t count,
+                      Marks marks) {
   Job job = {table, run, &arena, words, words + count};
   while (job.at != job.end) {
     const int64_t code = job.integer();
     if (code < 0 || code >= kCommandCount) throw std::runtime_error("no command has the code " + std::to_string(code));
     try {
+      if (marks.at == nullptr) {
+        kCommands[code].run(job);
+        continue;
+      }
+      const double begin = marks.now();
+      job.flops = 0;
       kCommands[code].run(job);
+      marks.put(code, begin, job.flops);
     } catch (const std::runtime_error& error) {
       throw std::runtime_error(std::string(kCommands[code].name) + ": " + error.what());
     }

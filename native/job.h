@@ -15,6 +15,7 @@ struct Job {
   const Run* run;
   const Arena* arena;
   const double *at, *end;
+  double flops = 0;  // of the command that ran last, where it counts them
 
   double number() {
     if (at == end) throw std::runtime_error("the queue ends within it");

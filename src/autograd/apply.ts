@@ -59,7 +59,9 @@ export function execute<A extends object>(backend: Backend, op: Op<A>, inputs: r
   }
   const out = allocate(backend, shape, dtype);
   const aux = (op.aux?.(shapes, attrs) ?? []).map((s) => allocate(backend, s, dtype));
+  const outside = backend.trace?.enter(op.name);
   op.forward(backend, inputs, out, attrs, aux);
+  if (outside !== undefined) backend.trace?.leave(outside);
   observe(op, out);
   return { out, aux, shared: false };
 }

@@ -88,7 +88,9 @@ function stepBack(value: Value, gradient: Gradient, pending: Map<Value, Gradient
   const { backend } = value;
   const node = value.node as TapeNode;
   const made = new Map<Arg, boolean>(); // what this step allocated, and whether its memory is its own
+  const outside = backend.trace?.enter(node.op.name, 'backward');
   const results = differentiate(value, gradient.arg, made, pending);
+  if (outside !== undefined) backend.trace?.leave(outside);
   node.inputs.forEach((input, i) => {
     const result = results[i];
     if (!input.requiresGrad || result === null || result === undefined) return;

@@ -1,6 +1,7 @@
 import type { DType, FloatDType, TypedData } from '../core/dtype.js';
 import type { RandomKey } from '../core/random.js';
 import type { Shape } from '../core/shape.js';
+import type { CallLog } from './trace.js';
 
 /** Memory of a backend: contiguous, row-major, opaque to everyone but the backend that made it. */
 export interface Buf {
@@ -321,6 +322,8 @@ export interface Backend {
   free(buf: Buf): void;
   /** Waits until all enqueued kernels have run. */
   flush(): Promise<void>;
+  /** Kernels are timed while it holds a trace; with null, nothing is paid. Absent: this backend cannot. */
+  trace?: CallLog | null;
   /** Measured GFLOP/s of multiply-adds in registers: what no kernel can exceed. Takes a part of a second. */
   readonly fmaPeak?: (threads?: number, precision?: Precision) => number;
   /** The instruction that multiplies numbers of fewer bits; null where there is none, and f32 is as fast or faster. */

@@ -1,23 +1,28 @@
 import type { Command } from 'commander';
 import { type Choice, defaultChoice } from '../backend/select.js';
 import { positiveInt } from './options.js';
+import { addProfileOption, startProfile } from './profile.js';
 
 /** What a user may say about where kernels run. */
 export interface BackendFlags {
   readonly backend?: string;
   readonly threads?: number;
+  /** Where the profile goes; true: to its usual place. */
+  readonly profile?: string | true;
 }
 
 /** The options of every command that computes. */
 export function addBackendOptions(command: Command): Command {
-  return command
+  return addProfileOption(command)
     .option('--backend <name>', 'auto, native or js (default: $BG_BACKEND, or the fastest that runs here)')
     .option('--threads <n>', 'threads of native (default: $BG_THREADS, or one a core)', positiveInt);
 }
 
 /** Options stand above the environment. @throws {BackendError} the one asked for cannot run here */
-export function chooseBackend({ backend, threads }: BackendFlags): Choice {
+export function chooseBackend({ backend, threads, profile }: BackendFlags): Choice {
   if (backend !== undefined) process.env.BG_BACKEND = backend;
   if (threads !== undefined) process.env.BG_THREADS = `${threads}`;
-  return defaultChoice();
+  const choice = defaultChoice();
+  startProfile(choice.backend, profile);
+  return choice;
 }

@@ -62,6 +62,7 @@ export class AdamW {
   async step(lr: number): Promise<number> {
     const { backend, grads } = this.arena;
     const { beta1, beta2, form } = this.options;
+    const outside = backend.trace?.enter('optimizer');
     this.arena.settleGradients();
     backend.kernels.sumSquares(grads, this.sumSquares);
     const t = this.updates + 1;
@@ -70,6 +71,7 @@ export class AdamW {
     const { decayedLength, length } = this.arena;
     this.update(0, decayedLength, { lr, weightDecay: this.options.weightDecay, correction1, correction2 });
     this.update(decayedLength, length - decayedLength, { lr, weightDecay: 0, correction1, correction2 });
+    if (outside !== undefined) backend.trace?.leave(outside);
     const norm = Math.sqrt((await backend.read(this.sumSquares))[0] as number);
     if (Number.isFinite(norm)) this.updates = t;
     return norm;

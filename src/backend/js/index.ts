@@ -1,6 +1,7 @@
 import { dtypeOf, type FloatDType, type TypedData } from '../../core/dtype.js';
 import { BackendError } from '../../core/errors.js';
 import type { Backend, Buf, Kernels } from '../backend.js';
+import type { CallLog } from '../trace.js';
 import { attention, attentionGrad } from './attention.js';
 import { accumulate, binary, copy, dropout, fill, unary, unaryGrad, where } from './elementwise.js';
 import { gather, scatterAdd } from './embedding.js';
@@ -10,6 +11,7 @@ import { dataOf, JsMemory } from './memory.js';
 import { embeddingNorm, embeddingNormGrad, layerNorm, layerNormGrad, residualNorm, residualNormGrad } from './norm.js';
 import { adamw, sumSquares } from './optimizer.js';
 import { argmax, logSoftmax, logSoftmaxGrad, reduce, softmax, softmaxGrad } from './rows.js';
+import { timed } from './timed.js';
 
 const kernels: Kernels = {
   fill,
@@ -53,12 +55,23 @@ const kernels: Kernels = {
  */
 export function createJsBackend(float: FloatDType = 'f32'): Backend {
   const memory = new JsMemory();
+  let running = kernels;
+  let trace: CallLog | null = null;
   return {
     name: 'js',
     runsOn: 'plain JavaScript, 1 thread',
     float,
-    kernels,
     multipliers: { bf16: null, int8: null },
+    get kernels() {
+      return running;
+    },
+    get trace() {
+      return trace;
+    },
+    set trace(wanted) {
+      trace = wanted;
+      running = wanted === null ? kernels : timed(kernels, wanted);
+    },
     get liveBytes() {
       return memory.liveBytes;
     },

@@ -1,6 +1,7 @@
 import { type DType, dtypeOf, type TypedData } from '../../core/dtype.js';
 import { BackendError } from '../../core/errors.js';
 import type { Backend, Buf, Kernels, Precision } from '../backend.js';
+import type { CallLog } from '../trace.js';
 import { NativeKernels } from './kernels.js';
 import { type Addon, type Engine, loadAddon } from './load.js';
 import { NativeMemory } from './memory.js';
@@ -77,6 +78,14 @@ export class NativeBackend implements Backend {
 
   async flush(): Promise<void> {
     this.queue.run();
+  }
+
+  get trace(): CallLog | null {
+    return this.queue.trace;
+  }
+
+  set trace(trace: CallLog | null) {
+    this.queue.trace = trace;
   }
 
   fmaPeak(threads = this.threads, precision: Precision = 'f32'): number {

@@ -14,8 +14,12 @@ export interface Engine {
   readonly size: number;
   /** Makes the first `bytes` usable. @returns false where the system has no more */
   commit(bytes: number): boolean;
-  /** Runs the commands in the first `count` numbers. @throws when one is malformed or reaches outside the memory */
-  exec(words: Float64Array, count: number): void;
+  /**
+   * Runs the commands in the first `count` numbers.
+   * @param marks four numbers a command: its code, when it began and ended (milliseconds from the call), its flops
+   * @throws when one is malformed or reaches outside the memory
+   */
+  exec(words: Float64Array, count: number, marks?: Float64Array): void;
   copyIn(offset: number, data: TypedData): void;
   copyOut(offset: number, data: TypedData): void;
   /** The instruction that multiplies bf16 numbers, 8-bit numbers; null: none here. */

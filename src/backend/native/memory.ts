@@ -162,6 +162,7 @@ export class NativeMemory {
         code: 'BACKEND-SIZE',
       });
     }
+    this.queue.touched += count * bytesPer(dtype);
     return at;
   }
 

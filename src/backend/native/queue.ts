@@ -1,9 +1,13 @@
 import { BackendError } from '../../core/errors.js';
-import { COMMAND_CODES, type Command } from './codes.js';
+import type { CallLog, Label } from '../trace.js';
+import { COMMAND_CODES, COMMANDS, type Command } from './codes.js';
 import type { Engine } from './load.js';
 
 /** Beyond this many numbers a queue runs by itself: about a thousand commands, far more than make one crossing cheap. */
 const LONGEST = 16384;
+
+/** Numbers that native/profile.h leaves for a command: its code, begin and end in milliseconds, and its flops. */
+const MARKS = 4;
 
 /**
  * Kernel calls as numbers. Crossing into C++ costs about as much as a small kernel, so many commands go over at once,
@@ -12,12 +16,28 @@ const LONGEST = 16384;
 export class Queue {
   private words = new Float64Array(2 * LONGEST);
   private length = 0;
+  /** Bytes of the buffers that were placed since the last command. */
+  touched = 0;
+  private timing: CallLog | null = null;
+  /** What the enqueued commands belong to, while they are timed. */
+  private labels: Label[] = [];
 
   constructor(private readonly engine: Engine) {}
+
+  get trace(): CallLog | null {
+    return this.timing;
+  }
+
+  set trace(trace: CallLog | null) {
+    this.run();
+    this.timing = trace;
+  }
 
   /** Appends one command; `values` are what native/commands.h reads, in its order. */
   push(command: Command, ...values: readonly number[]): void {
     if (this.length >= LONGEST) this.run();
+    if (this.timing !== null) this.labels.push(this.timing.label(bytesOf(command, values) ?? this.touched));
+    if (command !== 'checkIds') this.touched = 0; // it stands before the command whose ids it looks at
     const { words } = this;
     let { length } = this;
     words[length++] = COMMAND_CODES[command];
@@ -31,7 +51,7 @@ export class Queue {
     const count = this.length;
     this.length = 0;
     try {
-      this.engine.exec(this.words, count);
+      this.execute(this.words, count, this.labels);
     } catch (cause) {
       throw new BackendError(`native: ${cause instanceof Error ? cause.message : cause}`, {
         code: 'BACKEND-COMMAND',
@@ -40,4 +60,28 @@ export class Queue {
       });
     }
   }
+
+  /** Runs commands, timed where a trace wants to know. */
+  private execute(words: Float64Array, count: number, labels: readonly Label[]): void {
+    const { timing } = this;
+    if (timing === null) {
+      this.engine.exec(words, count);
+      return;
+    }
+    this.labels = [];
+    const marks = new Float64Array(MARKS * labels.length);
+    const start = performance.now();
+    this.engine.exec(words, count, marks);
+    for (const [i, label] of labels.entries()) {
+      const [code, begin, end, flops] = marks.subarray(MARKS * i);
+      timing.add({ kernel: COMMANDS[code], ...label, begin: start + begin, ms: end - begin, flops });
+    }
+  }
+}
+
+/** Bytes of commands that read a few rows of a table, or look at ids alone; null where whole buffers are worked on. */
+function bytesOf(command: Command, values: readonly number[]): number | null {
+  if (command === 'checkIds') return 4 * values[1];
+  if (command === 'gather') return 4 * values[3] * (2 * values[4] + 1);
+  return command === 'scatterAdd' ? 4 * values[3] * (3 * values[4] + 1) : null;
 }
