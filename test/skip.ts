@@ -3,7 +3,18 @@ import { resolve } from 'node:path';
 import { describe, test } from '@jest/globals';
 
 /** What a test may need that a machine may lack. */
-const PARTS = ['js', 'native', 'gpu', 'tokenizers', 'data', 'browser', 'torch', 'mpi', 'minilm'] as const;
+const PARTS = [
+  'js',
+  'native',
+  'gpu',
+  'tokenizers',
+  'data',
+  'browser',
+  'torch',
+  'mpi',
+  'minilm',
+  'onnxruntime',
+] as const;
 export type Part = (typeof PARTS)[number];
 
 const isPart = (name: string): name is Part => PARTS.some((part) => part === name);

@@ -61,6 +61,18 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./search.js')).searchCommand(),
   },
   {
+    name: 'import',
+    group: MODEL,
+    summary: 'read a BERT of any form',
+    load: async () => (await import('./export.js')).importCommand(),
+  },
+  {
+    name: 'export',
+    group: MODEL,
+    summary: 'write a model for transformers or ONNX',
+    load: async () => (await import('./export.js')).exportCommand(),
+  },
+  {
     name: 'demo',
     group: MODEL,
     summary: 'all of it on a small corpus, in four minutes',
