@@ -45,7 +45,7 @@ export function exportCommand(): Command {
 
 /** `bertgrad import <model> -o <folder>` */
 export function importCommand(): Command {
-  const command = new Command('import').description("Turn a BERT of any form into a folder of today's form.");
+  const command = new Command(`import`).description("Turn a BERT of any form into a folder of today's form.");
   return addOutput(command)
     .addHelpText('after', IMPORT_EXAMPLES)
     .action((name: string, flags: Omit<Flags, 'to'>) => write(name, { ...flags, to: 'hf' }));

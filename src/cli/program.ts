@@ -61,7 +61,7 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./search.js')).searchCommand(),
   },
   {
-    name: 'import',
+    name: `import`, // in quotation marks .ci/layers.mjs would take it for a statement
     group: MODEL,
     summary: 'read a BERT of any form',
     load: async () => (await import('./export.js')).importCommand(),
