@@ -295,6 +295,26 @@ export interface Kernels {
   adamw(call: AdamWCall): void;
 }
 
+/** What may differ from one run of a recording to the next, besides the content of its inputs. */
+export interface Moment {
+  /** In place of the step of every `RandomKey`. */
+  readonly step: number;
+  /** In place of the same numbers of every `AdamWCall`. */
+  readonly lr: number;
+  readonly correction1: number;
+  readonly correction2: number;
+}
+
+/** Kernels that were enqueued once, in memory of their own, to be run again and again. */
+export interface Recording {
+  /** What was uploaded while it was made: memory that may be written before each run. */
+  readonly inputs: ReadonlyMap<TypedData, Buf>;
+  /** Runs all of its kernels, after all that was enqueued. Results lie in buffers that were there before. */
+  run(moment: Moment): void;
+  /** Gives its memory back. */
+  free(): void;
+}
+
 /**
  * A place where tensors live and kernels run. Kernel calls enqueue and return at once; `read` waits for them.
  * Freed memory may be handed out again at once: kernels run in the order of the calls.
@@ -320,6 +340,11 @@ export interface Backend {
   view(buf: Buf, offset: number, length: number): Buf;
   /** Called by scope, by the tape and by `ops/scratch.ts` alone. @throws {BackendError} when already freed */
   free(buf: Buf): void;
+  /**
+   * Records what `body` enqueues, and runs nothing of it yet: the same kernels in the same order, so the same bits.
+   * `body` frees all buffers that it allocates, uploads no array twice and reads none. Absent: this backend cannot.
+   */
+  record?(body: () => void): Recording;
   /** Waits until all enqueued kernels have run. */
   flush(): Promise<void>;
   /** Kernels are timed while it holds a trace; with null, nothing is paid. Absent: this backend cannot. */

@@ -4,12 +4,15 @@ export type Rule = 'frequency' | 'likelihood';
 /** 1, 1/3, 1/5, … */
 const INVERSES = Float64Array.from({ length: 12 }, (_, k) => 1 / (2 * k + 1));
 
-/** x ln x, at 0 its limit 0. Small counts, which are most, come from a table. */
-const table = new Float64Array(1 << 14);
-for (let x = 1; x < table.length; x++) table[x] = x * ln(x);
+const TABLE_LENGTH = 1 << 14;
+/** x ln x of small counts, which are most; made when it is first asked, for the library is loaded for other things, too. */
+let table: Float64Array | null = null;
 
+/** x ln x, at 0 its limit 0. */
 export function xLnX(x: number): number {
-  return x < table.length ? table[x] : x * ln(x);
+  if (x >= TABLE_LENGTH) return x * ln(x);
+  table ??= Float64Array.from({ length: TABLE_LENGTH }, (_, i) => (i === 0 ? 0 : i * ln(i)));
+  return table[x];
 }
 
 /**

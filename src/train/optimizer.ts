@@ -1,4 +1,4 @@
-import type { Buf } from '../backend/backend.js';
+import type { Buf, Moment } from '../backend/backend.js';
 import type { Module } from '../nn/module.js';
 import { ParameterArena } from './arena.js';
 
@@ -60,20 +60,34 @@ export class AdamW {
    * @returns the gradients' global norm before clipping
    */
   async step(lr: number): Promise<number> {
-    const { backend, grads } = this.arena;
+    this.enqueue(this.rates(lr));
+    return this.finish();
+  }
+
+  /** The numbers of the next update that no update before it had. */
+  rates(lr: number): Omit<Moment, 'step'> {
     const { beta1, beta2, form } = this.options;
-    const outside = backend.trace?.enter('optimizer');
-    this.arena.settleGradients();
-    backend.kernels.sumSquares(grads, this.sumSquares);
     const t = this.updates + 1;
     const correction1 = form === 'standard' ? 1 / (1 - beta1 ** t) : 1;
     const correction2 = form === 'standard' ? 1 / (1 - beta2 ** t) : 1;
-    const { decayedLength, length } = this.arena;
-    this.update(0, decayedLength, { lr, weightDecay: this.options.weightDecay, correction1, correction2 });
-    this.update(decayedLength, length - decayedLength, { lr, weightDecay: 0, correction1, correction2 });
+    return { lr, correction1, correction2 };
+  }
+
+  /** The kernels of one update: the norm, then parameters with decay and without. */
+  enqueue(rates: Omit<Moment, 'step'>): void {
+    const { backend, grads, decayedLength, length } = this.arena;
+    const outside = backend.trace?.enter('optimizer');
+    this.arena.settleGradients();
+    backend.kernels.sumSquares(grads, this.sumSquares);
+    this.update(0, decayedLength, { ...rates, weightDecay: this.options.weightDecay });
+    this.update(decayedLength, length - decayedLength, { ...rates, weightDecay: 0 });
     if (outside !== undefined) backend.trace?.leave(outside);
-    const norm = Math.sqrt((await backend.read(this.sumSquares))[0] as number);
-    if (Number.isFinite(norm)) this.updates = t;
+  }
+
+  /** Waits for the update, and counts it if there was one. @returns as `step` */
+  async finish(): Promise<number> {
+    const norm = Math.sqrt((await this.arena.backend.read(this.sumSquares))[0] as number);
+    if (Number.isFinite(norm)) this.updates++;
     return norm;
   }
 

@@ -1,3 +1,5 @@
+import { Recordings } from '../autograd/recordings.js';
+import type { Buf } from '../backend/backend.js';
 import type { BertForPreTraining } from '../bert/pretraining.js';
 import type { PretrainBatch } from '../data/batch.js';
 import { usePrecision } from '../nn/precision.js';
@@ -7,7 +9,15 @@ import { flopsPerStep } from './flops.js';
 import { AdamW, type AdamWOptions } from './optimizer.js';
 import type { TrainingPrecision } from './options.js';
 import { learningRate, type Schedule } from './schedule.js';
-import { accumulateGradients, evaluateBatches, type LossSums, type Packing, type StepKeys } from './step.js';
+import {
+  evaluateBatches,
+  type LossSums,
+  type Packing,
+  PreparedStep,
+  READING_COUNT,
+  type StepKeys,
+  sumReadings,
+} from './step.js';
 
 /** Where batches come from. The batch of a step depends on the step alone, so a run can go on from anywhere. */
 export interface TrainingData {
@@ -54,6 +64,9 @@ export interface TrainState {
 /** A model in training: one batch at a time, forward, backward, update. Knows nothing of files and people. */
 export class Trainer {
   readonly optimizer: AdamW;
+  private readonly recordings: Recordings;
+  /** What the parts of a step leave for reading. */
+  private readonly results: Buf;
   readonly state: TrainState = { step: 0, tokens: 0, updates: 0, skipped: 0 };
 
   constructor(
@@ -63,6 +76,9 @@ export class Trainer {
   ) {
     this.optimizer = new AdamW(model, options.adamw);
     usePrecision(model, options.precision ?? 'f32');
+    const { backend } = this.optimizer.arena;
+    this.recordings = new Recordings(backend);
+    this.results = backend.alloc(READING_COUNT * Math.max(1, options.accumulate), backend.float);
   }
 
   /** Puts a saved state in place of the present one. */
@@ -72,14 +88,13 @@ export class Trainer {
   }
 
   async step(): Promise<StepOutcome> {
-    const { state, options, model } = this;
+    const { state, options } = this;
     const { step } = state;
     const parts = splitBatch(this.data.batchAt(step), options.accumulate);
     const keys = { seed: options.seed, step, packing: options.packing };
     const lr = learningRate(options.schedule, step);
-    this.optimizer.clearGradients();
-    const sums = await accumulateGradients(model, parts, keys);
-    const gradNorm = await this.optimizer.step(lr);
+    const sums = await this.update(parts, keys, lr);
+    const gradNorm = await this.optimizer.finish();
     const finite = Number.isFinite(gradNorm) && Number.isFinite(sums.mlmLoss + sums.sentenceLoss);
     const broken = finite ? null : await this.whatBroke(parts, keys);
     state.step++;
@@ -87,6 +102,19 @@ export class Trainer {
     state.updates = this.optimizer.updates;
     state.skipped = finite ? 0 : state.skipped + 1;
     return { ...sums, lr, gradNorm, flops: this.flopsOf(parts), broken };
+  }
+
+  /** Gradients and update of one batch: from a recording where its shapes have been met before. */
+  private async update(parts: readonly PretrainBatch[], keys: StepKeys, lr: number): Promise<LossSums> {
+    const { model, optimizer, results } = this;
+    const prepared = new PreparedStep(parts, keys);
+    const rates = optimizer.rates(lr);
+    this.recordings.run(prepared.key, prepared.arrays, { step: keys.step, ...rates }, () => {
+      optimizer.clearGradients();
+      prepared.enqueue(model, results);
+      optimizer.enqueue(rates);
+    });
+    return sumReadings(await this.optimizer.arena.backend.read(results), parts);
   }
 
   private async whatBroke(parts: readonly PretrainBatch[], keys: StepKeys): Promise<string> {
@@ -116,6 +144,8 @@ export class Trainer {
   }
 
   dispose(): void {
+    this.recordings.dispose();
+    this.optimizer.arena.backend.free(this.results);
     this.optimizer.dispose();
     this.model.dispose();
   }

@@ -1,12 +1,13 @@
-import { type DType, dtypeOf, type TypedData } from '../../core/dtype.js';
+import type { DType, TypedData } from '../../core/dtype.js';
 import { BackendError } from '../../core/errors.js';
-import type { Backend, Buf, Kernels, Precision } from '../backend.js';
+import type { Backend, Buf, Kernels, Precision, Recording } from '../backend.js';
 import type { CallLog } from '../trace.js';
 import { NativeKernels } from './kernels.js';
 import { type Addon, type Engine, loadAddon } from './load.js';
 import { NativeMemory } from './memory.js';
 import { type NativeOptions, settingsOf } from './options.js';
 import { Queue } from './queue.js';
+import { NativeRecording, RecordingRoom } from './recording.js';
 
 export type { NativeOptions } from './options.js';
 
@@ -21,6 +22,9 @@ export class NativeBackend implements Backend {
   readonly multipliers: NonNullable<Backend['multipliers']>;
   private readonly queue: Queue;
   private readonly memory: NativeMemory;
+  private readonly room: RecordingRoom;
+  /** What is uploaded while a recording is made. */
+  private uploads: Map<TypedData, Buf> | null = null;
 
   constructor(
     private readonly engine: Engine,
@@ -32,6 +36,7 @@ export class NativeBackend implements Backend {
   ) {
     this.queue = new Queue(engine);
     this.memory = new NativeMemory(engine, this.queue, poison);
+    this.room = new RecordingRoom(this.memory);
     this.multipliers = { bf16: engine.bf16, int8: engine.int8 };
     this.kernels = new NativeKernels(this.memory, this.queue, this.multipliers);
     this.runsOn = `${engine.isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
@@ -55,9 +60,26 @@ export class NativeBackend implements Backend {
   }
 
   upload(data: TypedData): Buf {
-    const buf = this.memory.alloc(data.length, dtypeOf(data));
-    this.memory.write(buf, data);
+    const buf = this.memory.upload(data);
+    this.uploads?.set(data, this.memory.view(buf, 0, buf.length)); // outlives what is done with it in the recording
     return buf;
+  }
+
+  record(body: () => void): Recording {
+    const inputs = new Map<TypedData, Buf>();
+    this.uploads = inputs;
+    try {
+      let words: Float64Array = new Float64Array();
+      const plan = this.memory.planned(() => {
+        words = this.queue.record(body);
+      });
+      return new NativeRecording(this.queue, this.memory, this.room, plan, words, inputs);
+    } catch (error) {
+      for (const buf of inputs.values()) this.memory.free(buf);
+      throw error;
+    } finally {
+      this.uploads = null;
+    }
   }
 
   write(buf: Buf, data: TypedData): void {

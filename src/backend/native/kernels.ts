@@ -18,7 +18,7 @@ import { checkInt8 } from '../precision.js';
 import { fewAxes, reach } from './axes.js';
 import { BINARY_CODES, EPILOGUE_CODES, PRECISION_CODES, REDUCE_CODES, UNARY_CODES } from './codes.js';
 import type { NativeMemory } from './memory.js';
-import { keyWords, NO_DROPOUT, NONE, NormKernels } from './norm-kernels.js';
+import { NO_DROPOUT, NONE, NormKernels } from './norm-kernels.js';
 import type { Queue } from './queue.js';
 
 function codeOf(codes: ReadonlyMap<string, number>, name: string): number {
@@ -212,7 +212,7 @@ export class NativeKernels extends NormKernels implements Kernels {
 
   dropout(x: Buf, y: Buf, rows: number, cols: number, rate: number, key: RandomKey): void {
     const n = rows * cols;
-    this.queue.push('dropout', this.at(x, n), this.at(y, n), rows, cols, rate, ...keyWords(key));
+    this.queue.push('dropout', this.at(x, n), this.at(y, n), rows, cols, rate, ...this.keyWords(key));
   }
 
   attention(call: AttentionCall, y: Buf, lse: Buf): void {
@@ -238,8 +238,10 @@ export class NativeKernels extends NormKernels implements Kernels {
     const { gradScale, maxNorm, lr, beta1, beta2, eps, weightDecay, correction1, correction2 } = call;
     const n = call.param.length;
     const places = [at(call.param, n), at(call.m, n), at(call.v, n), at(call.grad, n), at(call.sumSquares, 1)];
-    const constants = [gradScale, maxNorm, lr, beta1, beta2, eps, weightDecay, correction1, correction2];
-    this.queue.push('adamw', ...places, n, ...constants);
+    const { queue } = this;
+    const rates = [gradScale, maxNorm, queue.live('lr', lr), beta1, beta2, eps, weightDecay];
+    const corrections = [queue.live('correction1', correction1), queue.live('correction2', correction2)];
+    queue.push('adamw', ...places, n, ...rates, ...corrections);
   }
 
   private attentionWords(call: AttentionCall): readonly number[] {
@@ -252,6 +254,6 @@ export class NativeKernels extends NormKernels implements Kernels {
     const starts = queries === null ? offsets : this.ids(queries.offsets, sequences + 1);
     const places = queries === null ? 0 : this.ids(queries.places, queryRows);
     const some = [Number(queries !== null), offsets, starts, places];
-    return [...bufs, ...some, rows, queryRows, sequences, heads, headDim, maxSeq, scale, rate, ...keyWords(key)];
+    return [...bufs, ...some, rows, queryRows, sequences, heads, headDim, maxSeq, scale, rate, ...this.keyWords(key)];
   }
 }

@@ -3,6 +3,7 @@ import { BackendError, DtypeError } from '../../core/errors.js';
 import type { Buf } from '../backend.js';
 import { type Block, Heap } from './heap.js';
 import type { Engine } from './load.js';
+import { isPlanned, Plan } from './plan.js';
 import type { Queue } from './queue.js';
 
 /** Memory that one or more buffers look at; it counts as live until the last of them is freed. */
@@ -49,6 +50,8 @@ export class NativeMemory {
   peakBytes = 0;
   private readonly small: Heap;
   private readonly large: Heap;
+  /** Where buffers go while a recording is made. */
+  private plan: Plan | null = null;
 
   /**
    * @param poison fills memory with NaN when it is handed out and when it is freed, so that a kernel that reads what
@@ -72,10 +75,41 @@ export class NativeMemory {
     }
     const bytes = length * bytesPer(dtype);
     const share = this.take(bytes);
+    const { at } = share.block;
     this.spoil(share.block);
-    this.liveBytes += bytes;
+    if (!isPlanned(at)) this.liveBytes += bytes;
     this.peakBytes = Math.max(this.peakBytes, this.liveBytes);
-    return new NativeBuf(this, share, dtype, share.block.at, length);
+    return new NativeBuf(this, share, dtype, at, length);
+  }
+
+  /**
+   * Runs `body`, whose buffers get places in a plan instead of memory.
+   * @throws {BackendError} when it leaves one of them behind
+   */
+  planned(body: () => void): Plan {
+    const plan = new Plan(LINE, PAGE, LARGE);
+    const before = this.plan;
+    this.plan = plan;
+    try {
+      body();
+    } finally {
+      this.plan = before;
+    }
+    if (plan.live > 0) throw new BackendError(`native: a recording ends with ${plan.live} buffers that were not freed`);
+    return plan;
+  }
+
+  /** Memory of its own for data, whatever is being recorded. */
+  upload(data: TypedData): NativeBuf {
+    const before = this.plan;
+    this.plan = null;
+    try {
+      const buf = this.alloc(data.length, dtypeOf(data));
+      this.write(buf, data);
+      return buf;
+    } finally {
+      this.plan = before;
+    }
   }
 
   view(buf: Buf, offset: number, length: number): NativeBuf {
@@ -96,7 +130,8 @@ export class NativeMemory {
     owned.freed = true;
     share.users--;
     if (share.users > 0) return;
-    this.liveBytes -= share.bytes;
+    if (!isPlanned(share.block.at)) this.liveBytes -= share.bytes;
+    else if (this.plan !== null) this.plan.live--;
     this.spoil(share.block);
     share.heap.give(share.block);
   }
@@ -117,6 +152,7 @@ export class NativeMemory {
   /** Replaces the content, after all that was enqueued. */
   write(buf: Buf, data: TypedData): void {
     const { dtype, at } = this.own(buf);
+    if (isPlanned(at)) throw new BackendError('native: a buffer of a recording has no content to replace');
     if (data.length !== buf.length) {
       throw new BackendError(`native: ${data.length} values written to a buffer of ${buf.length}`);
     }
@@ -137,6 +173,10 @@ export class NativeMemory {
 
   private take(bytes: number): Share {
     if (Number.isSafeInteger(bytes) && bytes >= 0) {
+      if (this.plan !== null) {
+        this.plan.live++;
+        return { ...this.plan.take(bytes), bytes, users: 1 };
+      }
       for (const heap of bytes < LARGE ? [this.small, this.large] : [this.large]) {
         const block = heap.take(bytes);
         if (block !== null) return { heap, block, bytes, users: 1 };
@@ -167,7 +207,9 @@ export class NativeMemory {
   }
 
   private spoil(block: Block): void {
-    if (this.poison) this.queue.push('fillI32', block.at, block.size / 4, POISON);
+    // What is uploaded while a recording is made is written at once, not by a command of the recording.
+    if (this.poison && (!this.queue.isRecording || isPlanned(block.at)))
+      this.queue.push('fillI32', block.at, block.size / 4, POISON);
   }
 
   private outOfMemory(bytes: number): BackendError {

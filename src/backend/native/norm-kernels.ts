@@ -3,14 +3,6 @@ import type { Buf, EmbeddingNormCall, ResidualNormCall, RowDropout } from '../ba
 import type { NativeMemory } from './memory.js';
 import type { Queue } from './queue.js';
 
-/** The numbers of a kernel that draws random words. */
-export const keyWords = ({ seed, stream, step, row }: RandomKey): readonly number[] => [
-  ...seedWords(seed),
-  stream >>> 0,
-  step >>> 0,
-  row,
-];
-
 export const NO_DROPOUT = { rate: 0, key: { seed: 0, stream: 0, step: 0, row: 0 } } as const;
 /** No id has this value. */
 export const NONE = 2 ** 40;
@@ -109,6 +101,11 @@ export class NormKernels {
     return at;
   }
 
+  /** The numbers of a kernel that draws random words. */
+  protected keyWords({ seed, stream, step, row }: RandomKey): readonly number[] {
+    return [...seedWords(seed), stream >>> 0, this.queue.live('step', step >>> 0), row];
+  }
+
   private residualWords({ x, residual, gamma, beta, rows, cols, eps, dropout }: ResidualNormCall): readonly number[] {
     const { at } = this;
     const n = rows * cols;
@@ -128,8 +125,8 @@ export class NormKernels {
   }
 
   private dropoutWords(dropout: RowDropout | null, count: number): readonly number[] {
-    if (dropout === null) return [NO_DROPOUT.rate, ...keyWords(NO_DROPOUT.key), 0, 0];
+    if (dropout === null) return [NO_DROPOUT.rate, ...this.keyWords(NO_DROPOUT.key), 0, 0];
     const { rate, key, rows } = dropout;
-    return [rate, ...keyWords(key), ...(rows === null ? [0, 0] : [1, this.ids(rows, count)])];
+    return [rate, ...this.keyWords(key), ...(rows === null ? [0, 0] : [1, this.ids(rows, count)])];
   }
 }

@@ -1,0 +1,76 @@
+import type { Backend, Buf, Moment, Recording } from '../backend/backend.js';
+import type { TypedData } from '../core/dtype.js';
+
+/** Recordings that are kept; the one that was used longest ago goes first. */
+const MOST = 16;
+
+/** A recording, and where the content of each input goes. */
+interface Known {
+  readonly recording: Recording;
+  readonly slots: readonly (Buf | undefined)[];
+}
+
+/**
+ * Runs steps of one computation. One whose shapes come again is recorded, and from then on its kernels run without the
+ * program that enqueued them: the same bits, for hardly any JavaScript. Others run as they are, and so does everything
+ * on a backend that cannot record.
+ */
+export class Recordings {
+  /** By key, the newest last; null: met once, not yet recorded. */
+  private readonly known = new Map<string, Known | null>();
+
+  constructor(private readonly backend: Backend) {}
+
+  /** How many steps can be replayed. */
+  get size(): number {
+    return [...this.known.values()].filter((entry) => entry !== null).length;
+  }
+
+  /**
+   * Enqueues what `body` enqueues. It leaves its results in buffers that were there before and that stay.
+   * @param key names everything that decides which kernels `body` enqueues: shapes, and numbers that are no input
+   * @param inputs all arrays that `body` uploads, in an order of their own, the same for each key
+   * @param moment the step of all random numbers and the rates of an optimizer, where `body` uses them
+   */
+  run(key: string, inputs: readonly TypedData[], moment: Moment, body: () => void): void {
+    const entry = this.known.get(key);
+    // Kernels of a recording have no names for a trace.
+    if (entry === undefined || this.backend.record === undefined || this.backend.trace) {
+      this.keep(key, entry ?? null);
+      body();
+      return;
+    }
+    const { recording, slots } = entry ?? this.record(inputs, body);
+    this.keep(key, { recording, slots });
+    for (const [i, slot] of slots.entries()) if (slot !== undefined) this.backend.write(slot, inputs[i]);
+    recording.run(moment);
+  }
+
+  /** Gives all memory back. */
+  dispose(): void {
+    for (const entry of this.known.values()) entry?.recording.free();
+    this.known.clear();
+  }
+
+  private record(inputs: readonly TypedData[], body: () => void): Known {
+    const recording = (this.backend.record as NonNullable<Backend['record']>).call(this.backend, body);
+    const slots = inputs.map((data) => recording.inputs.get(data));
+    const found = new Set(slots.filter((slot) => slot !== undefined));
+    if (
+      found.size === recording.inputs.size &&
+      slots.every((slot, i) => slot === undefined || slots.indexOf(slot) === i)
+    )
+      return { recording, slots };
+    recording.free();
+    throw new Error('a recorded step uploads an array that is none of its inputs, or one that is two of them');
+  }
+
+  private keep(key: string, entry: Known | null): void {
+    this.known.delete(key);
+    this.known.set(key, entry);
+    if (this.known.size <= MOST) return;
+    const [oldest] = this.known.keys();
+    this.known.get(oldest)?.recording.free();
+    this.known.delete(oldest);
+  }
+}
