@@ -101,10 +101,16 @@ export function kernelClass(base: typeof WebGPUKernel, device: Device) {
       if (spec === null) throw new Error('a kernel is built through compile() alone');
       const layout = gpu.createBindGroupLayout({ entries: layoutEntries(spec, this.paramsLayout) });
       this.shaderLayout = layout;
-      this.shaderPipeline = await gpu.createComputePipelineAsync({
+      const module = gpu.createShaderModule({ label: spec.name, code: this.compiledSource });
+      const pipeline = gpu.createComputePipelineAsync({
         label: spec.name,
         layout: gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module: gpu.createShaderModule({ code: this.compiledSource }), entryPoint: 'main' },
+        compute: { module, entryPoint: 'main' },
+      });
+      this.shaderPipeline = await pipeline.catch(async (cause: unknown) => {
+        const { messages } = await module.getCompilationInfo();
+        const first = messages.find(({ type }) => type === 'error');
+        throw first === undefined ? cause : new Error(`line ${first.lineNum}: ${first.message}`, { cause });
       });
       this.built = true;
     }

@@ -5,11 +5,14 @@ import type { Backend, Buf, Kernels } from '../backend.js';
 import { Compiler } from './compile.js';
 import { type Device, openDevice } from './device.js';
 import { keepKernel, keepThreads, keyNumbers } from './fast/dropout.js';
+import { fastKernels } from './fast/index.js';
+import type { FastRunner } from './fast/runner.js';
 import { GpuMemory } from './memory.js';
 import { plainKernels } from './plain.js';
 import { Pool } from './pool.js';
 import { Queue } from './queue.js';
-import { type Dims, line, type PlainRunner } from './spec.js';
+import { type Dims, line } from './spec.js';
+import { tileFor } from './tuner.js';
 
 /** `fast`: our own shaders where there are some; `plain`: only what gpu.js translates, for comparison. */
 export type Tier = 'fast' | 'plain';
@@ -46,7 +49,8 @@ export class GpuBackend implements Backend {
     this.memory = new GpuMemory(this.pool, device.limits);
     this.queue = new Queue(device, this.memory);
     this.runsOn = `${device.adapter}, webgpu, ${device.software ? 'software' : 'hardware'}${tier === 'plain' ? ', plain kernels' : ''}`;
-    this.kernels = plainKernels(this.runner());
+    const runner = this.runner();
+    this.kernels = tier === 'plain' ? plainKernels(runner) : fastKernels(runner, (_, call) => tileFor(device, call));
   }
 
   get liveBytes(): number {
@@ -94,8 +98,12 @@ export class GpuBackend implements Backend {
     return this.queue.flush();
   }
 
-  private runner(): PlainRunner {
+  private runner(): FastRunner {
     return {
+      limits: this.device.limits,
+      software: this.device.software,
+      placeOf: (buf) => this.memory.own(buf).at,
+      launch: (kernel, args, outputs, groups) => this.queue.launch(this.compiler.get(kernel), args, outputs, groups),
       run: (kernel, args, output, y) => {
         const compiled = this.compiler.get(kernel);
         const groups = groupsOf(kernel.rank, compiled.workgroup, output);

@@ -49,8 +49,15 @@ function throughEpilogue(runner: PlainRunner, call: MatmulCall, epilogue: Epilog
   else withScratch(runner, [y.length], ([t]) => finish(t));
 }
 
+/** A kernel like `reduce` in rows.ts. */
+type Reduce<R> = (runner: R, fn: 'sum', x: Buf, y: Buf, outer: number, size: number, inner: number) => void;
+
 /** sums[i] (+)= sum over k of op(a)[i, :]. */
-export function sumRows(runner: PlainRunner, { a, sums, epilogue, m, k, transposeA }: MatmulCall): void {
+export function sumRows<R extends PlainRunner>(
+  runner: R,
+  reduce: Reduce<R>,
+  { a, sums, epilogue, m, k, transposeA }: MatmulCall,
+): void {
   if (sums === undefined) return;
   const sum = (to: Buf): void =>
     transposeA ? reduce(runner, 'sum', a, to, 1, k, m) : reduce(runner, 'sum', a, to, m, k, 1);
@@ -67,5 +74,5 @@ export function sumRows(runner: PlainRunner, { a, sums, epilogue, m, k, transpos
 export function matmul(runner: PlainRunner, call: MatmulCall, multiply: Product = product): void {
   if (call.epilogue === undefined) multiply(runner, call, call.y);
   else throughEpilogue(runner, call, call.epilogue, multiply);
-  sumRows(runner, call);
+  sumRows(runner, reduce, call);
 }

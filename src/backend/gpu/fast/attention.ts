@@ -1,0 +1,108 @@
+import type { AttentionCall, Buf } from '../../backend.js';
+import { rowDot } from '../kernels/rows.js';
+import { withScratch } from '../kernels/scratch.js';
+import { type FastKernel, line, type Operand } from '../spec.js';
+import { type AttentionForm, BLOCK, forwardKernel, keyGradKernel, queryGradKernel } from './attention-shader.js';
+import { KEY_PARAMS, keyNumbers } from './dropout.js';
+import { PHILOX } from './philox.js';
+import { type FastRunner, foldThreads, inFours, LINE_MAIN, MOST_GROUPS } from './runner.js';
+
+/** A longer row of one head does not fit into the registers of a thread. */
+const MOST_HEAD_DIM = 128;
+
+/** Whether the fast kernels can take it: a head fits into registers, every count into one launch. */
+export const takesAttention = ({ limits }: FastRunner, { headDim, heads, sequences }: AttentionCall): boolean =>
+  headDim <= MOST_HEAD_DIM && limits.bindings >= 10 && Math.max(heads, sequences) <= MOST_GROUPS;
+
+/** 1 in the bit of each key that is kept, 32 keys a word. A thread draws 64 of a row. */
+const MASK: FastKernel = {
+  name: 'attention mask',
+  params: { count: 'int', cols: 'int', ...KEY_PARAMS },
+  outputs: { mask: 'u32' },
+  wgsl: `${PHILOX}${LINE_MAIN}
+  let blocks = (params.cols + 63u) / 64u;
+  let row = i / blocks; let part = i % blocks;
+  var low = 0u; var high = 0u;
+  for (var lane = 0u; lane < 16u; lane++) {
+    let words = random_words(params.firstRow + row, part, lane, blocks, params.step, params.stream, params.key0, params.key1);
+    let keep = select(vec4<u32>(), vec4<u32>(1u), words >= vec4<u32>(params.threshold));
+    low |= (keep.x << lane) | (keep.y << (lane + 16u));
+    high |= (keep.z << lane) | (keep.w << (lane + 16u));
+  }
+  let words = (params.cols + 31u) / 32u;
+  set_mask(row * words + part * 2u, low);
+  if (part * 2u + 1u < words) { set_mask(row * words + part * 2u + 1u, high); }
+}`,
+};
+
+function formOf(runner: FastRunner, call: AttentionCall, ...bufs: readonly Buf[]): AttentionForm {
+  const { headDim, q, k, v } = call;
+  const rowBytes = 16 * Math.ceil(headDim / 4);
+  const slice = [32, 16, 8, 4, 2].find((rows) => 2 * rows * rowBytes <= runner.limits.workgroupMemory) ?? 1;
+  const vector = inFours(runner, headDim, q, k, v, ...bufs);
+  return { headDim, slice, vector, dropout: call.dropout !== null, given: call.queries !== null };
+}
+
+/** Lends the dropout bits of every sequence, head, place and key; nothing where there is no dropout. */
+function withMask(runner: FastRunner, call: AttentionCall, use: (mask: readonly Operand[]) => void): void {
+  const { sequences, heads, maxSeq, dropout } = call;
+  if (dropout === null) {
+    use([]);
+    return;
+  }
+  const rows = sequences * heads * maxSeq;
+  const mask = runner.alloc(rows * Math.ceil(maxSeq / 32), 'i32');
+  const threads = rows * Math.ceil(maxSeq / 64);
+  runner.launch(MASK, [threads, maxSeq, ...keyNumbers(dropout.rate, dropout.key)], [line(mask)], foldThreads(threads));
+  use([line(mask)]);
+  runner.free(mask);
+}
+
+const offsetsOf = ({ offsets, queries }: AttentionCall): Operand[] =>
+  queries === null ? [line(offsets)] : [line(offsets), line(queries.offsets), line(queries.places)];
+const numbersOf = ({ heads, maxSeq, scale, dropout }: AttentionCall): number[] => [
+  heads,
+  maxSeq,
+  scale,
+  dropout === null ? 1 : 1 / (1 - dropout.rate),
+];
+const groupsOf = ({ maxSeq, heads, sequences }: AttentionCall): readonly [number, number, number] => [
+  Math.ceil(maxSeq / BLOCK),
+  heads,
+  sequences,
+];
+
+export function attention(runner: FastRunner, call: AttentionCall, y: Buf, lse: Buf): void {
+  if (call.queryRows === 0) return;
+  const form = formOf(runner, call, y);
+  withMask(runner, call, (mask) => {
+    const inputs = [line(call.q), line(call.k), line(call.v), line(call.keyBias), ...offsetsOf(call), ...mask];
+    runner.launch(forwardKernel(form), [...inputs, ...numbersOf(call)], [line(y), line(lse)], groupsOf(call));
+  });
+}
+
+export function attentionGrad(
+  runner: FastRunner,
+  call: AttentionCall,
+  [y, lse, dY]: readonly [Buf, Buf, Buf],
+  [dQ, dK, dV]: readonly [Buf, Buf, Buf],
+): void {
+  const { q, k, v, keyBias, queryRows, rows, heads, headDim } = call;
+  if (rows === 0) return;
+  const form = formOf(runner, call, dY, dQ, dK, dV);
+  const places = offsetsOf(call);
+  const numbers = numbersOf(call);
+  const groups = groupsOf(call);
+  withMask(runner, call, (mask) => {
+    withScratch(runner, [queryRows * heads], ([dots]) => {
+      rowDot(runner, dY, y, dots, queryRows * heads, headDim);
+      const all = [q, k, v, dY, keyBias, lse, dots].map((buf) => line(buf));
+      const some = [q, k, dY, keyBias, lse].map((buf) => line(buf));
+      const launch = (kernel: FastKernel, inputs: readonly Operand[], out: Buf): void =>
+        runner.launch(kernel, [...inputs, ...places, ...mask, ...numbers], [line(out)], groups);
+      if (queryRows > 0) launch(queryGradKernel(form), all, dQ);
+      launch(keyGradKernel(form, 'dK'), all, dK);
+      launch(keyGradKernel(form, 'dV'), some, dV);
+    });
+  });
+}

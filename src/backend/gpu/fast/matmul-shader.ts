@@ -1,0 +1,221 @@
+import type { FastKernel, FastKind } from '../spec.js';
+import { EPILOGUES } from './functions.js';
+import { type Tile, threadsOf } from './tiles.js';
+
+/** All that makes one matmul shader differ from another. */
+export interface MatmulForm {
+  readonly tile: Tile;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  /** Whether the buffers can be read and written four elements at a time: lengths of rows and places divide by 4. */
+  readonly vectorA: boolean;
+  readonly vectorB: boolean;
+  readonly vectorY: boolean;
+  readonly bias: boolean;
+  readonly end: 'store' | 'add' | 'activate' | 'slope';
+  /** Whether `activate` also stores what the function was applied to. */
+  readonly pre: boolean;
+  /** gelu, geluTanh or relu, for `activate` and `slope`. */
+  readonly fn: string;
+}
+
+const letter = (condition: boolean, yes: string, no: string): string => (condition ? yes : no);
+
+export function formName(form: MatmulForm): string {
+  const { tile, transposeA, transposeB, vectorA, vectorB, vectorY, bias, end, pre, fn } = form;
+  const vectors = [vectorA, vectorB, vectorY].map((v) => letter(v, '4', '1')).join('');
+  const transposes = letter(transposeA, 't', 'n') + letter(transposeB, 't', 'n');
+  return `matmul ${tile.name} ${transposes} ${vectors}${letter(bias, ' bias', '')} ${end} ${fn}${letter(pre, ' pre', '')}`;
+}
+
+const each = (count: number, text: (i: number) => string): string =>
+  Array.from({ length: count }, (_, i) => text(i)).join('\n');
+const kind = (vector: boolean): FastKind => (vector ? 'vec4' : 'f32');
+
+/** `load_x(row, col)`: four elements of a matrix [rows, cols] from `col` on, 0 beyond its edges. */
+function loader(name: string, vector: boolean, rows: string, cols: string): string {
+  const at = `params.stride${name.toUpperCase()} * batch + row * ${cols} + col`;
+  const body = vector
+    ? `return ${name}_at((${at}) / 4u);`
+    : `let at = ${at};
+  var v = vec4<f32>();
+  for (var i = 0u; i < 4u; i++) { if (col + i < ${cols}) { v[i] = ${name}_at(at + i); } }
+  return v;`;
+  return `
+fn load_${name}(batch : u32, row : u32, col : u32) -> vec4<f32> {
+  if (row >= ${rows} || col >= ${cols}) { return vec4<f32>(); }
+  ${body}
+}`;
+}
+
+/** What the matrices look like in memory: op(a) is [m, k], op(b) is [k, n]. */
+function loaders({ transposeA, transposeB, vectorA, vectorB }: MatmulForm): string {
+  const a = transposeA ? ['params.k', 'params.m'] : ['params.m', 'params.k'];
+  const b = transposeB ? ['params.n', 'params.k'] : ['params.k', 'params.n'];
+  return loader('a', vectorA, a[0], a[1]) + loader('b', vectorB, b[0], b[1]);
+}
+
+/** `finish(row, col, t)`: bias, epilogue, store of four neighbours of a row. `z` counts matrices of y. */
+function finisher({ vectorY, bias, end, pre, fn }: MatmulForm): string {
+  const functions = end === 'activate' || end === 'slope' ? EPILOGUES[fn] : '';
+  const steps = [
+    bias ? 't += load_bias(col, col);' : '',
+    pre ? 'store_pre(at, col, t);' : '',
+    end === 'activate' ? 't = value(t);' : '',
+    end === 'slope' ? 't *= slope(load_x(at, col));' : '',
+    end === 'add' ? 't += load_y(at, col);' : '',
+  ].join('\n  ');
+  const read = (name: string): string =>
+    vectorY
+      ? `fn load_${name}(at : u32, col : u32) -> vec4<f32> { return ${name}_at(at / 4u); }`
+      : `fn load_${name}(at : u32, col : u32) -> vec4<f32> {
+  var v = vec4<f32>();
+  for (var i = 0u; i < 4u; i++) { if (col + i < params.n) { v[i] = ${name}_at(at + i); } }
+  return v;
+}`;
+  const write = (name: string): string =>
+    vectorY
+      ? `fn store_${name}(at : u32, col : u32, v : vec4<f32>) { set_${name}(at / 4u, v); }`
+      : `fn store_${name}(at : u32, col : u32, v : vec4<f32>) {
+  for (var i = 0u; i < 4u; i++) { if (col + i < params.n) { set_${name}(at + i, v[i]); } }
+}`;
+  const parts = [write('y'), pre ? write('pre') : '', end === 'slope' ? read('x') : '', end === 'add' ? read('y') : ''];
+  if (bias) parts.push(read('bias'));
+  return `${functions}
+${parts.join('\n')}
+fn finish(z : u32, row : u32, col : u32, product : vec4<f32>) {
+  if (row >= params.m || col >= params.n) { return; }
+  var t = product;
+  let at = (z * params.m + row) * params.n + col;
+  ${steps}
+  store_y(at, col, t);
+}`;
+}
+
+/** Names of the accumulators: row i of the thread, four columns of group j. */
+const sum = (i: number, j: number): string => `c${i}_${j}`;
+
+/** One step of k: sums += a column of op(a) times a row of op(b), both in registers as vectors. */
+function outerProduct(rows: number, groups: number): string {
+  return each(rows, (i) =>
+    each(groups, (j) => `      ${sum(i, j)} = fma(vec4<f32>(a${i >> 2}[${i & 3}]), b${j}, ${sum(i, j)});`),
+  );
+}
+
+/** Where row i of a thread lies: groups of four, as far apart as all threads' groups together. */
+const rowOf = (i: number, threads: number): string => `row0 + ${(i >> 2) * threads * 4 + (i & 3)}u + ly * 4u`;
+
+/**
+ * Fills workgroup memory with one slice of k, [bk, outer / 4] vectors. Where memory runs along the outer size, a vector
+ * is copied; where it runs along k, a thread turns a block of 4 x 4.
+ */
+function fillTile(name: 'a' | 'b', outer: number, { bk }: Tile, turned: boolean, threads: number): string {
+  const groups = outer / 4;
+  const first = name === 'a' ? 'row0' : 'col0';
+  const units = turned ? groups * (bk / 4) : groups * bk;
+  const guard = units % threads === 0 ? '' : `if (u < ${units}u) `;
+  const body = turned
+    ? `let g = u / ${bk / 4}u; let q = u % ${bk / 4}u;
+        let p = k0 + q * 4u; let o = ${first} + g * 4u;
+        let r0 = load_${name}(batch, o, p); let r1 = load_${name}(batch, o + 1u, p);
+        let r2 = load_${name}(batch, o + 2u, p); let r3 = load_${name}(batch, o + 3u, p);
+        ${each(4, (e) => `tile_${name}[(q * 4u + ${e}u) * ${groups}u + g] = vec4<f32>(r0[${e}], r1[${e}], r2[${e}], r3[${e}]);`)}`
+    : `let p = u / ${groups}u; let g = u % ${groups}u;
+        tile_${name}[u] = load_${name}(batch, k0 + p, ${first} + g * 4u);`;
+  return `
+    for (var i = 0u; i < ${Math.ceil(units / threads)}u; i++) {
+      let u = i * ${threads}u + li;
+      ${guard}{ ${body} }
+    }`;
+}
+
+/** Slices of op(a) and op(b) go through workgroup memory, each element of y through the registers of one thread. */
+function tiledBody(form: MatmulForm): string {
+  const { tile, transposeA, transposeB } = form;
+  const { bm, bn, bk, rows, cols } = tile;
+  const [tx, ty] = threadsOf(tile);
+  const groups = cols / 4;
+  return `
+var<workgroup> tile_a : array<vec4<f32>, ${(bk * bm) / 4}>;
+var<workgroup> tile_b : array<vec4<f32>, ${(bk * bn) / 4}>;
+@compute @workgroup_size(${tx}, ${ty})
+fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_id) lid : vec3<u32>,
+        @builtin(local_invocation_index) li : u32) {
+  let row0 = wid.y * ${bm}u; let col0 = wid.x * ${bn}u;
+  let lx = lid.x; let ly = lid.y;
+  let batch = wid.z / params.splits;
+  let begin = (wid.z % params.splits) * params.part;
+  let end = min(params.k, begin + params.part);
+${each(rows, (i) => each(groups, (j) => `  var ${sum(i, j)} = vec4<f32>();`))}
+  for (var k0 = begin; k0 < end; k0 += ${bk}u) {${fillTile('a', bm, tile, !transposeA, tx * ty)}${fillTile('b', bn, tile, transposeB, tx * ty)}
+    workgroupBarrier();
+    for (var p = 0u; p < ${bk}u; p++) {
+${each(rows / 4, (i) => `      let a${i} = tile_a[p * ${bm / 4}u + ${i * ty}u + ly];`)}
+${each(groups, (j) => `      let b${j} = tile_b[p * ${bn / 4}u + ${j * tx}u + lx];`)}
+${outerProduct(rows, groups)}
+    }
+    workgroupBarrier();
+  }
+${each(rows, (i) => each(groups, (j) => `  finish(wid.z, ${rowOf(i, ty)}, col0 + ${j * tx * 4}u + lx * 4u, ${sum(i, j)});`))}
+}`;
+}
+
+/** Four steps of k straight from the buffers: no memory to share, no barrier. The best where a processor plays the GPU. */
+function registerBody(form: MatmulForm): string {
+  const { tile, transposeA, transposeB } = form;
+  const { bm, bn, rows, cols } = tile;
+  const [tx, ty] = threadsOf(tile);
+  const groups = cols / 4;
+  const turn = (name: string, e: number): string =>
+    `vec4<f32>(${[0, 1, 2, 3].map((r) => `${name}_${r}[${e}]`).join(', ')})`;
+  const row = (i: number): string => rowOf(i * 4, ty);
+  const col = (j: number): string => `col0 + ${j * tx * 4}u + lx * 4u`;
+  const whole = (name: string, count: number, place: (i: number) => string, turned: boolean): string =>
+    each(count, (i) =>
+      each(4, (r) => {
+        const at = turned ? `${place(i)} + ${r}u, k0` : `k0 + ${r}u, ${place(i)}`;
+        return `    let ${name}${i}_${r} = load_${name}(batch, ${at});`;
+      }),
+    );
+  const step = (e: number): string => `    {
+${each(rows / 4, (i) => `      let a${i} = ${transposeA ? `a${i}_${e}` : turn(`a${i}`, e)};`)}
+${each(groups, (j) => `      let b${j} = ${transposeB ? turn(`b${j}`, e) : `b${j}_${e}`};`)}
+${outerProduct(rows, groups)}
+    }`;
+  return `
+@compute @workgroup_size(${tx}, ${ty})
+fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_id) lid : vec3<u32>) {
+  let row0 = wid.y * ${bm}u; let col0 = wid.x * ${bn}u;
+  let lx = lid.x; let ly = lid.y;
+  let batch = wid.z / params.splits;
+  let begin = (wid.z % params.splits) * params.part;
+  let end = min(params.k, begin + params.part);
+${each(rows, (i) => each(groups, (j) => `  var ${sum(i, j)} = vec4<f32>();`))}
+  for (var k0 = begin; k0 < end; k0 += 4u) {
+${whole('a', rows / 4, row, !transposeA)}
+${whole('b', groups, col, transposeB)}
+${each(4, step)}
+  }
+${each(rows, (i) => each(groups, (j) => `  finish(wid.z, ${rowOf(i, ty)}, ${col(j)}, ${sum(i, j)});`))}
+}`;
+}
+
+/**
+ * y = op(a) op(b) and what follows. Every tile sums over k in rising order with fused multiply-adds, so that all of them
+ * give the same bits.
+ */
+export function matmulKernel(form: MatmulForm): FastKernel {
+  const { vectorA, vectorB, vectorY, bias, end, pre, tile } = form;
+  return {
+    name: formName(form),
+    params: {
+      a: kind(vectorA),
+      b: kind(vectorB),
+      ...(bias ? { bias: kind(vectorY) } : {}),
+      ...(end === 'slope' ? { x: kind(vectorY) } : {}),
+      ...{ m: 'int', n: 'int', k: 'int', strideA: 'int', strideB: 'int', splits: 'int', part: 'int' },
+    } as FastKernel['params'],
+    outputs: { y: kind(vectorY), ...(pre ? { pre: kind(vectorY) } : {}) },
+    wgsl: `${loaders(form)}${finisher(form)}${tile.bk === 0 ? registerBody(form) : tiledBody(form)}`,
+  };
+}

@@ -1,0 +1,102 @@
+import { BackendError } from '../../../core/errors.js';
+import type { Buf, MatmulCall } from '../../backend.js';
+import { sumRows } from '../kernels/matmul.js';
+import { withScratch } from '../kernels/scratch.js';
+import { type FastKernel, line } from '../spec.js';
+import { type MatmulForm, matmulKernel } from './matmul-shader.js';
+import { reduce } from './reduce.js';
+import { type FastRunner, foldThreads, inFours, LINE_MAIN, MOST_GROUPS } from './runner.js';
+import type { Tile } from './tiles.js';
+
+/** A product of few elements and many summands is cut along k; the parts are added afterwards. By the shape alone. */
+const LONG = 512;
+const ENOUGH_GROUPS = 264;
+const MOST_PARTS = 16;
+
+/** Chooses how a product is cut up; any choice gives the same bits. */
+export type TileOf = (form: Omit<MatmulForm, 'tile'>, call: MatmulCall) => Tile;
+
+/** Parts of k, each a multiple of 64. Weight gradients alone: their rows are not those of a batch. */
+function partsOf({ m, n, k, batch, transposeA, epilogue }: MatmulCall): number {
+  if (!transposeA || batch !== 1 || (epilogue !== undefined && epilogue.kind !== 'add')) return 1;
+  const tiles = Math.ceil(m / 64) * Math.ceil(n / 64);
+  return Math.max(1, Math.min(MOST_PARTS, Math.floor(k / LONG), Math.ceil(ENOUGH_GROUPS / tiles)));
+}
+
+function formOf(runner: FastRunner, call: MatmulCall): Omit<MatmulForm, 'tile'> {
+  const { a, b, y, bias, m, n, k, transposeA, transposeB, strideA, strideB, epilogue } = call;
+  const activate = epilogue?.kind === 'activate' ? epilogue : null;
+  const slope = epilogue?.kind === 'slope' ? epilogue : null;
+  const beside = [bias, activate?.pre, slope?.x].filter((buf) => buf !== undefined);
+  return {
+    transposeA,
+    transposeB,
+    vectorA: inFours(runner, transposeA ? m : k, a) && strideA % 4 === 0,
+    vectorB: inFours(runner, transposeB ? k : n, b) && strideB % 4 === 0,
+    vectorY: inFours(runner, n, y, ...beside),
+    bias: bias !== undefined,
+    end: epilogue?.kind ?? 'store',
+    pre: activate?.pre !== undefined,
+    fn: (activate ?? slope)?.fn.name ?? '',
+  };
+}
+
+/** One launch, of `parts` products of a part of k each. */
+function launch(runner: FastRunner, form: MatmulForm, call: MatmulCall, y: Buf, parts: number): void {
+  const { a, b, bias, m, n, k, batch, strideA, strideB, epilogue } = call;
+  const { bm, bn } = form.tile;
+  const args = [line(a), line(b), ...(form.bias && bias !== undefined ? [line(bias)] : [])];
+  if (form.end === 'slope' && epilogue?.kind === 'slope') args.push(line(epilogue.x));
+  const part = parts === 1 ? k : Math.ceil(k / parts / 64) * 64;
+  const pre = epilogue?.kind === 'activate' && epilogue.pre !== undefined ? [line(epilogue.pre)] : [];
+  const groups = [Math.ceil(n / bn), Math.ceil(m / bm), batch * parts] as const;
+  if (groups.some((count) => count > MOST_GROUPS)) throw tooMany(call);
+  const sizes = [m, n, k, strideA, strideB, parts, part];
+  runner.launch(matmulKernel(form), [...args, ...sizes], [line(y), ...pre], groups);
+}
+
+const tooMany = ({ m, n, batch }: MatmulCall): BackendError =>
+  new BackendError(`gpu: a product of ${batch} x ${m} x ${n} elements has more tiles than one launch`, {
+    code: 'BACKEND-GPU-LIMIT',
+    fix: 'use a smaller batch',
+  });
+
+/** y (+)= bias + the parts, in their order. */
+const addParts = (bias: boolean, add: boolean): FastKernel => ({
+  name: `matmul parts${bias ? ' bias' : ''}${add ? ' add' : ''}`,
+  params: {
+    sums: 'f32',
+    ...(bias ? { bias: 'f32' } : {}),
+    parts: 'int',
+    count: 'int',
+    n: 'int',
+  } as FastKernel['params'],
+  outputs: { y: 'f32' },
+  wgsl: `${LINE_MAIN}
+  var t = ${bias ? 'bias_at(i % params.n)' : '0.0'};
+  for (var p = 0u; p < params.parts; p++) { t += sums_at(p * params.count + i); }
+  set_y(i, ${add ? 't + y_at(i)' : 't'});
+}`,
+});
+
+export function matmul(runner: FastRunner, tileOf: TileOf, call: MatmulCall): void {
+  if (call.m * call.n * call.batch > 0) product(runner, tileOf, call);
+  sumRows(runner, reduce, call);
+}
+
+function product(runner: FastRunner, tileOf: TileOf, call: MatmulCall): void {
+  const { y, bias, m, n, k, epilogue } = call;
+  const form = formOf(runner, call);
+  const tile = tileOf(form, call);
+  const parts = partsOf(call);
+  if (parts === 1 || k === 0) launch(runner, { ...form, tile }, call, y, 1);
+  else {
+    withScratch(runner, [parts * m * n], ([sums]) => {
+      const vectorY = n % 4 === 0;
+      launch(runner, { ...form, tile, vectorY, bias: false, end: 'store' }, call, sums, parts);
+      const args = [line(sums), ...(bias === undefined ? [] : [line(bias)]), parts, m * n, n];
+      const groups = foldThreads(m * n);
+      runner.launch(addParts(bias !== undefined, epilogue?.kind === 'add'), args, [line(y)], groups);
+    });
+  }
+}
