@@ -62,6 +62,27 @@ function layoutEntries(spec: PlainKernel | FastKernel, layout: ParamsLayout): GP
   return entries;
 }
 
+/** @throws with the line of the shader that is wrong */
+async function pipelineOf(
+  gpu: GPUDevice,
+  label: string,
+  layout: GPUBindGroupLayout,
+  code: string,
+): Promise<GPUComputePipeline> {
+  const module = gpu.createShaderModule({ label, code });
+  try {
+    return await gpu.createComputePipelineAsync({
+      label,
+      layout: gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: 'main' },
+    });
+  } catch (cause) {
+    const { messages } = await module.getCompilationInfo();
+    const first = messages.find(({ type }) => type === 'error');
+    throw first === undefined ? cause : new Error(`line ${first.lineNum}: ${first.message}`, { cause });
+  }
+}
+
 /**
  * The one subclass of gpu.js's own kernel. gpu.js still reads the text, types its arguments, translates it, lays out the
  * parameters and assembles the shader; overridden is where that shader meets this backend:
@@ -101,17 +122,7 @@ export function kernelClass(base: typeof WebGPUKernel, device: Device) {
       if (spec === null) throw new Error('a kernel is built through compile() alone');
       const layout = gpu.createBindGroupLayout({ entries: layoutEntries(spec, this.paramsLayout) });
       this.shaderLayout = layout;
-      const module = gpu.createShaderModule({ label: spec.name, code: this.compiledSource });
-      const pipeline = gpu.createComputePipelineAsync({
-        label: spec.name,
-        layout: gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module, entryPoint: 'main' },
-      });
-      this.shaderPipeline = await pipeline.catch(async (cause: unknown) => {
-        const { messages } = await module.getCompilationInfo();
-        const first = messages.find(({ type }) => type === 'error');
-        throw first === undefined ? cause : new Error(`line ${first.lineNum}: ${first.message}`, { cause });
-      });
+      this.shaderPipeline = await pipelineOf(gpu, spec.name, layout, this.compiledSource);
       this.built = true;
     }
   };

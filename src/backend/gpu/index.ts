@@ -12,13 +12,15 @@ import { plainKernels } from './plain.js';
 import { Pool } from './pool.js';
 import { Queue } from './queue.js';
 import { type Dims, line } from './spec.js';
-import { tileFor } from './tuner.js';
+import { Tuner } from './tuner.js';
 
 /** `fast`: our own shaders where there are some; `plain`: only what gpu.js translates, for comparison. */
 export type Tier = 'fast' | 'plain';
 
 export interface GpuOptions {
   readonly tier?: Tier;
+  /** Name of the tile of all products (fast/tiles.ts), for comparison; absent: the fastest for each shape. */
+  readonly tile?: string;
 }
 
 /** Workgroups for a plain kernel; a line that is too long for one axis is folded over two, as gpu.js has it. */
@@ -39,18 +41,21 @@ export class GpuBackend implements Backend {
   private readonly pool: Pool;
   private readonly memory: GpuMemory;
   private readonly queue: Queue;
+  private readonly tuner: Tuner;
 
   constructor(
     readonly device: Device,
     private readonly compiler: Compiler,
-    readonly tier: Tier,
+    options: GpuOptions,
   ) {
+    const tier = options.tier ?? 'fast';
     this.pool = new Pool(device);
     this.memory = new GpuMemory(this.pool, device.limits);
     this.queue = new Queue(device, this.memory);
     this.runsOn = `${device.adapter}, webgpu, ${device.software ? 'software' : 'hardware'}${tier === 'plain' ? ', plain kernels' : ''}`;
     const runner = this.runner();
-    this.kernels = tier === 'plain' ? plainKernels(runner) : fastKernels(runner, (_, call) => tileFor(device, call));
+    this.tuner = new Tuner(runner, () => this.queue.flush(), options.tile ?? null);
+    this.kernels = tier === 'plain' ? plainKernels(runner) : fastKernels(runner, (call) => this.tuner.tileOf(call));
   }
 
   get liveBytes(): number {
@@ -83,7 +88,9 @@ export class GpuBackend implements Backend {
   }
 
   async read(buf: Buf): Promise<Float32Array | Int32Array> {
-    return this.queue.read(this.memory.own(buf));
+    const data = await this.queue.read(this.memory.own(buf));
+    await this.tuner.settle();
+    return data;
   }
 
   view(buf: Buf, offset: number, length: number): Buf {
@@ -94,8 +101,9 @@ export class GpuBackend implements Backend {
     this.memory.free(buf);
   }
 
-  flush(): Promise<void> {
-    return this.queue.flush();
+  async flush(): Promise<void> {
+    await this.queue.flush();
+    await this.tuner.settle();
   }
 
   private runner(): FastRunner {
@@ -133,5 +141,5 @@ export class GpuBackend implements Backend {
 export async function createGpuBackend(options: GpuOptions = {}): Promise<GpuBackend> {
   const { default: gpujs } = await import('gpu.js');
   const { device, gpu } = await openDevice(await openWebGpu(), gpujs);
-  return new GpuBackend(device, new Compiler(gpu, gpujs.WebGPUKernel, device), options.tier ?? 'fast');
+  return new GpuBackend(device, new Compiler(gpu, gpujs.WebGPUKernel, device), options);
 }

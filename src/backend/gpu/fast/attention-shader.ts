@@ -111,6 +111,19 @@ const queryPlace = ({ given }: AttentionForm): string =>
 
 const EXP = 'fn exp_of(x : f32) -> f32 { return select(x, exp(x), x == x); }';
 
+/** One more key: what was summed shrinks where its score is the largest so far. */
+const meetKey = (form: AttentionForm): string => `
+      let score = (${dot(form, 'q', 'slice_k')}) * params.scale + keyBias_at(base + first + j);
+      if (!(score <= top)) {
+        let shrink = exp_of(top - score);
+        top = score; sum *= shrink;
+${each(parts(form), (i) => `        y${i} *= shrink;`)}
+      }
+      let p = exp_of(score - top);
+      sum += p;
+      let weight = p * ${keep(form, 'word', 'first + j')};
+${add(form, 'y', 'weight', 'slice_v')}`;
+
 /**
  * A thread has a query and walks over the keys, keeping the largest score, the sum of exponentials and the weighted sum
  * of values so far (Milakov and Gimelshein 2018, arXiv:1805.02867, alg. 3; Dao et al. 2022, arXiv:2205.14135).
@@ -142,17 +155,7 @@ ${registers(form, 'y', '')}
   for (var first = 0u; first < count; first += ${slice}u) {${fillSlices(form, ['k', 'v'])}
     workgroupBarrier();
     ${form.dropout ? `let word = ${bits('place', 'first')};` : ''}
-    for (var j = 0u; j < min(${slice}u, count - first); j++) {
-      let score = (${dot(form, 'q', 'slice_k')}) * params.scale + keyBias_at(base + first + j);
-      if (!(score <= top)) {
-        let shrink = exp_of(top - score);
-        top = score; sum *= shrink;
-${each(parts(form), (i) => `        y${i} *= shrink;`)}
-      }
-      let p = exp_of(score - top);
-      sum += p;
-      let weight = p * ${keep(form, 'word', 'first + j')};
-${add(form, 'y', 'weight', 'slice_v')}
+    for (var j = 0u; j < min(${slice}u, count - first); j++) {${meetKey(form)}
     }
   }
   if (present) {

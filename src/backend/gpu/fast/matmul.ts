@@ -14,7 +14,7 @@ const ENOUGH_GROUPS = 264;
 const MOST_PARTS = 16;
 
 /** Chooses how a product is cut up; any choice gives the same bits. */
-export type TileOf = (form: Omit<MatmulForm, 'tile'>, call: MatmulCall) => Tile;
+export type TileOf = (call: MatmulCall) => Tile;
 
 /** Parts of k, each a multiple of 64. Weight gradients alone: their rows are not those of a batch. */
 function partsOf({ m, n, k, batch, transposeA, epilogue }: MatmulCall): number {
@@ -79,24 +79,24 @@ const addParts = (bias: boolean, add: boolean): FastKernel => ({
 }`,
 });
 
-export function matmul(runner: FastRunner, tileOf: TileOf, call: MatmulCall): void {
-  if (call.m * call.n * call.batch > 0) product(runner, tileOf, call);
-  sumRows(runner, reduce, call);
-}
-
-function product(runner: FastRunner, tileOf: TileOf, call: MatmulCall): void {
-  const { y, bias, m, n, k, epilogue } = call;
+/** The product and its epilogue, cut up in one way. */
+export function product(runner: FastRunner, tile: Tile, call: MatmulCall): void {
+  const { y, bias, m, n, epilogue } = call;
   const form = formOf(runner, call);
-  const tile = tileOf(form, call);
   const parts = partsOf(call);
-  if (parts === 1 || k === 0) launch(runner, { ...form, tile }, call, y, 1);
+  if (parts === 1) launch(runner, { ...form, tile }, call, y, 1);
   else {
     withScratch(runner, [parts * m * n], ([sums]) => {
       const vectorY = n % 4 === 0;
       launch(runner, { ...form, tile, vectorY, bias: false, end: 'store' }, call, sums, parts);
       const args = [line(sums), ...(bias === undefined ? [] : [line(bias)]), parts, m * n, n];
-      const groups = foldThreads(m * n);
-      runner.launch(addParts(bias !== undefined, epilogue?.kind === 'add'), args, [line(y)], groups);
+      const kernel = addParts(bias !== undefined, epilogue?.kind === 'add');
+      runner.launch(kernel, args, [line(y)], foldThreads(m * n));
     });
   }
+}
+
+export function matmul(runner: FastRunner, tileOf: TileOf, call: MatmulCall): void {
+  if (call.m * call.n * call.batch > 0) product(runner, tileOf(call), call);
+  sumRows(runner, reduce, call);
 }

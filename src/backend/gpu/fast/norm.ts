@@ -87,34 +87,11 @@ const forwardKernel = (threads: number, cols: number, source: Source): FastKerne
 /** Rows that one workgroup takes, whose sums for dGamma and dBeta stay in its threads. */
 const CHUNK = 16;
 
-/**
- * A workgroup takes CHUNK rows one after the other. Thread t owns columns t, t + threads, ... and sums dY xHat and dY of
- * them; `sums` is [2, chunks, cols].
- */
-const backwardKernel = (threads: number, cols: number, source: Source): FastKernel => ({
-  name: `layerNormGrad ${cols}${sourceName(source)}`,
-  params: {
-    ...sourceParams(source),
-    ...({ gamma: 'f32', mean: 'f32', rstd: 'f32', dY: 'f32', rows: 'int', cols: 'int', all: 'int' } as const),
-    ...sourceNumbers(source),
-  },
-  outputs: { dX: 'f32', sums: 'f32', ...(source.residual ? { dResidual: 'f32' } : {}) } as FastKernel['outputs'],
-  wgsl: `${prelude(threads, cols, source)}
-@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(num_workgroups) groups : vec3<u32>,
-        @builtin(local_invocation_index) t : u32) {
-  let chunk = wid.x + wid.y * groups.x;
-  if (chunk >= params.rows) { return; }
-  let n = f32(params.cols);
-  var scaled = array<f32, ${Math.ceil(cols / threads)}>();
-  var shifted = array<f32, ${Math.ceil(cols / threads)}>();
-  for (var row = chunk * ${CHUNK}u; row < min(params.all, (chunk + 1u) * ${CHUNK}u); row++) {
-    workgroupBarrier();
-    ${fill(threads, source)}
-    workgroupBarrier();
+/** What a row adds to the sums of its thread's columns, and its own two sums. */
+const rowSums = (threads: number, count: number): string => `
     let m = mean_at(row); let r = rstd_at(row);
     var sum = 0.0; var sum_hat = 0.0;
-    for (var j = 0u; j < ${Math.ceil(cols / threads)}u; j++) {
+    for (var j = 0u; j < ${count}u; j++) {
       let c = j * ${threads}u + t;
       if (c < params.cols) {
         let hat = (row_copy[c] - m) * r;
@@ -123,23 +100,54 @@ fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(num_workgroups) groups 
         sum += d * gamma_at(c); sum_hat += d * gamma_at(c) * hat;
       }
     }
-    sum = total(t, sum); sum_hat = total(t, sum_hat);
+    sum = total(t, sum); sum_hat = total(t, sum_hat);`;
+
+/** dX = r (g - mean(g) - xHat mean(g xHat)) in the place of the row's copy. */
+const rowGradient = (threads: number): string => `
     for (var c = t; c < params.cols; c += ${threads}u) {
       let hat = (row_copy[c] - m) * r;
       row_copy[c] = r * (dY_at(row * params.cols + c) * gamma_at(c) - sum / n - hat * sum_hat / n);
-    }
+    }`;
+
+/**
+ * A workgroup takes CHUNK rows one after the other. Thread t owns columns t, t + threads, ... and sums dY xHat and dY of
+ * them; `sums` is [2, chunks, cols].
+ */
+const backwardText = (threads: number, cols: number, source: Source, count: number): string => `
+${prelude(threads, cols, source)}
+@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(num_workgroups) groups : vec3<u32>,
+        @builtin(local_invocation_index) t : u32) {
+  let chunk = wid.x + wid.y * groups.x;
+  if (chunk >= params.rows) { return; }
+  let n = f32(params.cols);
+  var scaled = array<f32, ${count}>();
+  var shifted = array<f32, ${count}>();
+  for (var row = chunk * ${CHUNK}u; row < min(params.all, (chunk + 1u) * ${CHUNK}u); row++) {
+    workgroupBarrier();
+    ${fill(threads, source)}
+    workgroupBarrier();${rowSums(threads, count)}${rowGradient(threads)}
     workgroupBarrier();
     ${leave(threads, source)}
   }
-  let chunks = params.rows;
-  for (var j = 0u; j < ${Math.ceil(cols / threads)}u; j++) {
+  for (var j = 0u; j < ${count}u; j++) {
     let c = j * ${threads}u + t;
     if (c < params.cols) {
       set_sums(chunk * params.cols + c, scaled[j]);
-      set_sums((chunks + chunk) * params.cols + c, shifted[j]);
+      set_sums((params.rows + chunk) * params.cols + c, shifted[j]);
     }
   }
-}`,
+}`;
+
+const backwardKernel = (threads: number, cols: number, source: Source): FastKernel => ({
+  name: `layerNormGrad ${cols}${sourceName(source)}`,
+  params: {
+    ...sourceParams(source),
+    ...({ gamma: 'f32', mean: 'f32', rstd: 'f32', dY: 'f32', rows: 'int', cols: 'int', all: 'int' } as const),
+    ...sourceNumbers(source),
+  },
+  outputs: { dX: 'f32', sums: 'f32', ...(source.residual ? { dResidual: 'f32' } : {}) } as FastKernel['outputs'],
+  wgsl: backwardText(threads, cols, source, Math.ceil(cols / threads)),
 });
 
 /** The gradient of the row: to the residual as it is, to x through dropout. */

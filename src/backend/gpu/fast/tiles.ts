@@ -18,6 +18,7 @@ export const TILES: readonly Tile[] = [
   { name: '64x64 wide', bm: 64, bn: 64, bk: 16, rows: 8, cols: 8 },
   { name: '32x32', bm: 32, bn: 32, bk: 32, rows: 4, cols: 4 },
   { name: 'registers', bm: 64, bn: 64, bk: 0, rows: 8, cols: 8 },
+  { name: 'few registers', bm: 16, bn: 32, bk: 0, rows: 4, cols: 4 },
 ];
 
 /** Threads of a workgroup along the columns and the rows of y. */
