@@ -1,0 +1,209 @@
+// The gpu backend on the adapter that WebGPU offers: its roofs, products of BERT beside hand-written WGSL, training steps.
+//   node bench/gpu.mjs [--models tiny,mini] [--steps 10] [--memory 0] [--seconds 0.2] [--large] [--json file]
+// Operands stay on the device; a time is that of many launches in one submit, the median of some rounds. Where a
+// processor plays the GPU only ratios within one table mean something. `--memory N` runs N steps of tiny and shows what
+// the backend holds. `--large`: the shapes of BERT-base (default on hardware).
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { createGpuBackend } from '../dist/backend/gpu/index.js';
+import { BertForPreTraining, preset, Rng, Trainer, useBackend } from '../dist/index.js';
+import { matmul128, matmulRegisters, prepare, roofs } from './gpu-raw.mjs';
+
+const { values } = parseArgs({
+  options: {
+    models: { type: 'string', default: 'tiny,mini' },
+    steps: { type: 'string', default: '10' },
+    memory: { type: 'string', default: '0' },
+    seconds: { type: 'string', default: '0.2' },
+    batch: { type: 'string', default: '32' },
+    seq: { type: 'string', default: '128' },
+    large: { type: 'boolean', default: false },
+    json: { type: 'string' },
+  },
+});
+const number = (name) => Number(values[name]);
+const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
+const say = (...cells) => console.log(cells.map((cell) => String(cell).padEnd(18)).join(' '));
+
+/** Median seconds of one launch: `run(count)` submits many of them, so that one submit takes `--seconds`. */
+async function secondsOf(run) {
+  const timed = async (count) => {
+    const begin = performance.now();
+    await run(count);
+    return (performance.now() - begin) / 1000 / count;
+  };
+  await run(1);
+  const count = Math.max(1, Math.min(200, Math.round(number('seconds') / 5 / (await timed(1)))));
+  return median([await timed(count), await timed(count), await timed(count), await timed(count), await timed(count)]);
+}
+
+const backend = await createGpuBackend();
+const { device } = backend;
+const large = values.large || !device.software;
+const result = { runsOn: backend.runsOn, limits: device.limits, matmul: [], steps: [] };
+console.log(backend.runsOn);
+result.roofs = await roofs(device.gpu, secondsOf, device.software);
+console.log(
+  `roofs: ${result.roofs.gflops.toFixed(0)} GFLOP/s of multiply-adds, ${result.roofs.gbytes.toFixed(1)} GB/s of copying`,
+);
+
+const floats = (length) => Float32Array.from({ length }, (_, i) => ((i * 2654435761) % 1000) / 500 - 1);
+
+/** Seconds of a product in the tile the backend chooses, or in a tile by name. */
+async function ours(on, { m, n, k, transposeA = false, transposeB = false }) {
+  const [a, b, y] = [on.upload(floats(m * k)), on.upload(floats(k * n)), on.alloc(m * n, 'f32')];
+  const call = { a, b, y, m, n, k, transposeA, transposeB, batch: 1, strideA: 0, strideB: 0 };
+  const seconds = await secondsOf(async (count) => {
+    for (let i = 0; i < count; i++) on.kernels.matmul(call);
+    await on.flush();
+  });
+  const values = await on.read(y);
+  for (const buf of [a, b, y]) on.free(buf);
+  return { seconds, values };
+}
+
+async function handWritten({ m, n, k }) {
+  const [code, groups] = device.software
+    ? [matmulRegisters(m, n, k), [n / 64, m / 64, 1]]
+    : [matmul128(m, n, k), [n / 128, m / 128, 1]];
+  const raw = await prepare(device.gpu, code, [4 * m * k, 4 * k * n, 4 * m * n], groups, [
+    floats(m * k),
+    floats(k * n),
+  ]);
+  const seconds = await secondsOf(raw.run);
+  raw.free();
+  return seconds;
+}
+
+const T = large ? 4096 : 512;
+const SHAPES = [
+  { name: 'mini projection', m: T, n: 256, k: 256 },
+  { name: 'mini feed-forward', m: T, n: 1024, k: 256 },
+  { name: 'base projection', m: T, n: 768, k: 768 },
+  { name: 'base feed-forward', m: T, n: 3072, k: 768 },
+  ...(large
+    ? [
+        { name: 'base output', m: T, n: 768, k: 3072 },
+        { name: 'base dX', m: T, n: 768, k: 3072, transposeB: true },
+        { name: 'base dW', m: 768, n: 3072, k: T, transposeA: true },
+        { name: 'base logits', m: 640, n: 30522, k: 768, transposeB: true },
+      ]
+    : [{ name: 'mini dW', m: 256, n: 1024, k: T, transposeA: true }]),
+];
+const TILES = device.software ? ['registers', '64x64', '32x32'] : ['128x128', '128x64', '64x64', '64x64 wide', '32x32'];
+
+async function products() {
+  say('product', 'm n k', 'chosen GFLOP/s', 'of the roof', 'hand-written', ...TILES);
+  const fixed = [];
+  for (const tile of TILES) fixed.push(await createGpuBackend({ tile }));
+  for (const shape of SHAPES) {
+    const { m, n, k } = shape;
+    const rate = (seconds) => (2 * m * n * k) / seconds / 1e9;
+    const chosen = await ours(backend, shape);
+    const plainOrder = !shape.transposeA && !shape.transposeB;
+    const raw = plainOrder && n % 128 === 0 ? rate(await handWritten(shape)) : null;
+    const tiles = {};
+    for (const [i, tile] of TILES.entries()) {
+      const { seconds, values } = await ours(fixed[i], shape);
+      const same = values.every((v, at) => v === chosen.values[at]);
+      tiles[tile] = { gflops: rate(seconds), same };
+    }
+    const gflops = rate(chosen.seconds);
+    result.matmul.push({ ...shape, gflops, raw, tiles });
+    const share = `${((100 * gflops) / result.roofs.gflops).toFixed(0)} %`;
+    const beside = raw === null ? '-' : `${raw.toFixed(0)} (${(gflops / raw).toFixed(2)}x)`;
+    const each = TILES.map((tile) => `${tiles[tile].gflops.toFixed(0)}${tiles[tile].same ? '' : ' OTHER BITS'}`);
+    say(shape.name, `${m} ${n} ${k}`, gflops.toFixed(0), share, beside, ...each);
+  }
+}
+
+/** Full sequences of random ids, masked at 20 places. */
+function randomBatch(rng, vocab) {
+  const [batch, seq, perRow] = [number('batch'), number('seq'), Math.min(20, number('seq') >> 2)];
+  const inputIds = Int32Array.from({ length: batch * seq }, () => 5 + rng.int(vocab - 5));
+  const maskedPositions = Int32Array.from({ length: batch * perRow }, (_, i) => {
+    return Math.floor(i / perRow) * seq + 1 + Math.floor(((i % perRow) * (seq - 2)) / perRow);
+  });
+  return {
+    batch,
+    seq,
+    inputIds,
+    tokenTypeIds: inputIds.map((_, i) => (i % seq < seq / 2 ? 0 : 1)),
+    lengths: new Int32Array(batch).fill(seq),
+    maskedPositions,
+    maskedLabels: maskedPositions.map((p) => inputIds[p]),
+    sentenceLabels: Int32Array.from({ length: batch }, () => rng.int(2)),
+  };
+}
+
+function trainerOf(model, vocab = 30522) {
+  useBackend(backend);
+  const rng = new Rng(1, 9);
+  const batches = Array.from({ length: 4 }, () => randomBatch(rng, vocab));
+  const data = { batchAt: (step) => batches[step % 4], evalBatches: () => [] };
+  const schedule = { name: 'constant', peak: 1e-4, warmupSteps: 0, totalSteps: 1e6 };
+  const bert = new BertForPreTraining(preset(model, { vocabSize: vocab }), { seed: 0 });
+  return new Trainer(bert, data, { seed: 0, packing: 'packed', accumulate: 1, schedule, adamw: {} });
+}
+
+async function stepSeconds(trainer, count) {
+  const seconds = [];
+  for (let i = 0; i < count; i++) {
+    const begin = performance.now();
+    await trainer.step();
+    seconds.push((performance.now() - begin) / 1000);
+  }
+  return median(seconds);
+}
+
+/** Seconds of a step whose commands are encoded and never submitted: what TypeScript and the launches cost. */
+async function overheadOf(trainer) {
+  const { queue } = device.gpu;
+  const submit = queue.submit;
+  queue.submit = () => undefined;
+  const seconds = await stepSeconds(trainer, Math.max(3, number('steps')));
+  queue.submit = submit;
+  return seconds;
+}
+
+async function steps(model) {
+  const trainer = trainerOf(model);
+  const losses = [];
+  for (let i = 0; i < 3; i++) losses.push((await trainer.step()).loss);
+  const seconds = await stepSeconds(trainer, number('steps'));
+  const overhead = await overheadOf(trainer);
+  const tokens = number('batch') * number('seq');
+  const { flops } = await trainer.step();
+  const line = { model, seconds, tokensPerSecond: tokens / seconds, gflops: flops / seconds / 1e9, overhead, losses };
+  result.steps.push({ ...line, heldMiB: backend.heldBytes / 2 ** 20, peakMiB: backend.peakBytes / 2 ** 20 });
+  const share = `${((100 * overhead) / seconds).toFixed(1)} %`;
+  say(
+    model,
+    `${(1000 * seconds).toFixed(1)} ms`,
+    line.tokensPerSecond.toFixed(0),
+    line.gflops.toFixed(0),
+    share,
+    `${(backend.heldBytes / 2 ** 20).toFixed(0)} MiB`,
+  );
+  trainer.dispose?.();
+}
+
+async function memory(count) {
+  const trainer = trainerOf('tiny', 1000);
+  const held = [];
+  for (let i = 0; i < count; i++) {
+    await trainer.step();
+    if ((i + 1) % Math.max(1, Math.floor(count / 5)) === 0) {
+      held.push({ step: i + 1, held: backend.heldBytes, live: backend.liveBytes, rss: process.memoryUsage().rss });
+    }
+  }
+  result.memory = held;
+  for (const { step, held: h, rss } of held)
+    say(`after ${step} steps`, `${(h / 2 ** 20).toFixed(2)} MiB held`, `${(rss / 2 ** 20).toFixed(0)} MiB of process`);
+}
+
+await products();
+say('step', 'time', 'tokens/s', 'GFLOP/s', 'encoding alone', 'held');
+for (const model of values.models.split(',').filter(Boolean)) await steps(model);
+if (number('memory') > 0) await memory(number('memory'));
+if (values.json) writeFileSync(values.json, JSON.stringify(result, null, 1));
