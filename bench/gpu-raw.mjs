@@ -2,7 +2,7 @@
 // measured against. A product in the tiles of the library's largest kernel, and the roofs of the adapter.
 
 /** y = a b, all [rows, cols] in row-major order, sizes multiples of 128, 128 and 16. 128 x 128 a workgroup, 8 x 8 a thread. */
-export const matmul128 = (m, n, k) => `
+export const matmul128 = (n, k) => `
 @group(0) @binding(0) var<storage, read> a : array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> b : array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> y : array<vec4<f32>>;
@@ -36,7 +36,7 @@ ${[0, 1, 2, 3, 4, 5, 6, 7].map((i) => `  { let at = (row0 + ${(i >> 2) * 64 + (i
 }`;
 
 /** The same from registers alone, 64 x 64 a workgroup of 64 threads: the tiling that serves where a processor plays the GPU. */
-export const matmulRegisters = (m, n, k) => `
+export const matmulRegisters = (n, k) => `
 @group(0) @binding(0) var<storage, read> a : array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> b : array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> y : array<vec4<f32>>;
@@ -96,7 +96,10 @@ export async function prepare(device, code, bytes, groups, fill) {
     device.queue.submit([encoder.finish()]);
     return device.queue.onSubmittedWorkDone();
   };
-  return { run, buffers, free: () => buffers.forEach((buffer) => buffer.destroy()) };
+  const free = () => {
+    for (const buffer of buffers) buffer.destroy();
+  };
+  return { run, free };
 }
 
 /** GFLOP/s of multiply-adds and GB/s of copying, counting bytes read and written. */

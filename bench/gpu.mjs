@@ -64,8 +64,8 @@ async function ours(on, { m, n, k, transposeA = false, transposeB = false }) {
 
 async function handWritten({ m, n, k }) {
   const [code, groups] = device.software
-    ? [matmulRegisters(m, n, k), [n / 64, m / 64, 1]]
-    : [matmul128(m, n, k), [n / 128, m / 128, 1]];
+    ? [matmulRegisters(n, k), [n / 64, m / 64, 1]]
+    : [matmul128(n, k), [n / 128, m / 128, 1]];
   const raw = await prepare(device.gpu, code, [4 * m * k, 4 * k * n, 4 * m * n], groups, [
     floats(m * k),
     floats(k * n),
@@ -169,7 +169,7 @@ async function overheadOf(trainer) {
 async function steps(model) {
   const trainer = trainerOf(model);
   const losses = [];
-  for (let i = 0; i < 3; i++) losses.push((await trainer.step()).loss);
+  for (let i = 0; i < 3; i++) losses.push((await trainer.step()).mlmLoss);
   const seconds = await stepSeconds(trainer, number('steps'));
   const overhead = await overheadOf(trainer);
   const tokens = number('batch') * number('seq');
@@ -185,7 +185,7 @@ async function steps(model) {
     share,
     `${(backend.heldBytes / 2 ** 20).toFixed(0)} MiB`,
   );
-  trainer.dispose?.();
+  trainer.dispose();
 }
 
 async function memory(count) {
