@@ -5,7 +5,7 @@ import { fillMask, type Guess } from '../train/fill-mask.js';
 import { type LoadedModel, loadModel } from '../train/model-folder.js';
 import { addBackendOptions, type BackendFlags, chooseBackend } from './backend.js';
 import { printable } from './errors.js';
-import { tellOf } from './model.js';
+import { MODEL_ARGUMENT, openFolder, tellOf } from './model.js';
 import { wholeNumber } from './options.js';
 import { addPrecisionOption, type PrecisionFlags, prepareFor } from './precision.js';
 import { pad, share, width } from './ui.js';
@@ -27,7 +27,7 @@ interface Flags extends BackendFlags, PrecisionFlags {
 export function fillMaskCommand(): Command {
   const command = new Command('fill-mask')
     .description('Let a model guess what stands at each [MASK] of a text.')
-    .argument('<model>', 'a run, a checkpoint, or a model folder')
+    .argument('<model>', MODEL_ARGUMENT)
     .argument('[text...]', 'texts that hold [MASK]; none: lines of standard input')
     .option('--top <n>', 'guesses for each mask', wholeNumber(1, 1000), 5)
     .option('--json', 'one JSON object a text')
@@ -41,7 +41,7 @@ export function fillMaskCommand(): Command {
         });
       }
       chooseBackend(flags);
-      const loaded = await loadModel(folder);
+      const loaded = await loadModel(await openFolder(folder));
       tellOf(loaded);
       prepareFor(loaded.model, flags);
       const lines =

@@ -1,11 +1,57 @@
+import { stat } from 'node:fs/promises';
+import { hubModel } from '../io/hub.js';
+import { hubSettings, parseHubName } from '../io/hub-settings.js';
 import type { LoadedModel } from '../train/model-folder.js';
-import { formatMessage } from './errors.js';
+import { formatMessage, printable } from './errors.js';
+import { bytes, clip, isLive } from './ui.js';
 
 /** What every command that takes a model says of it. */
-export const MODEL_ARGUMENT = 'a run, a checkpoint, or a model folder';
+export const MODEL_ARGUMENT = 'a run, a checkpoint, a model folder, or org/name on the hub';
 
-/** The folder of a model, however it was named. */
-export const openFolder = async (name: string): Promise<string> => name;
+/**
+ * The folder of a model, however it was named: what is there on the disk comes first, and then the hub.
+ * @throws {InputError} neither; and what the hub throws
+ */
+export async function openFolder(name: string): Promise<string> {
+  const hub = parseHubName(name);
+  if (hub === null || (await stat(name).catch(() => null)) !== null) return name;
+  const progress = new DownloadProgress();
+  try {
+    return await hubModel(hub, hubSettings(), { progress: progress.show, remark: (text) => progress.remark(text) });
+  } finally {
+    progress.end();
+  }
+}
+
+/** Milliseconds from one drawing to the next. */
+const REDRAW = 200;
+
+/** A line of progress that is drawn again and again on a terminal; elsewhere a line for each file that is larger than a megabyte. */
+class DownloadProgress {
+  private drawnAt = 0;
+  private drawn = false;
+
+  readonly show = (name: string, done: number, total: number): void => {
+    const whole = done === total;
+    const text = `${printable(name)}: ${bytes(done)} of ${bytes(total)}`;
+    if (!isLive(process.stderr)) {
+      if (whole && total >= 1e6) process.stderr.write(`fetched ${printable(name)}, ${bytes(total)}\n`);
+    } else if (whole || Date.now() - this.drawnAt >= REDRAW) {
+      process.stderr.write(`\r\u001b[K${clip(text, (process.stderr.columns ?? 80) - 1)}`);
+      [this.drawnAt, this.drawn] = [Date.now(), true];
+    }
+  };
+
+  remark(text: string): void {
+    this.end();
+    process.stderr.write(formatMessage('warning', 'HUB', text));
+  }
+
+  end(): void {
+    if (this.drawn) process.stderr.write('\r\u001b[K');
+    this.drawn = false;
+  }
+}
 
 type Notes = Pick<LoadedModel, 'missing' | 'unused' | 'unknownKeys' | 'skipped' | 'addedTokens' | 'folder'>;
 
