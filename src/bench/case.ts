@@ -45,8 +45,8 @@ const GRID = [64, 128, 256, 512, 1024, 2048] as const;
 const INNER = 768;
 
 /** Sizes of one of google's shapes for a batch. @throws {ConfigError} for another name */
-export function bertSizes(model: string, batch: number, seq: number): BertSizes {
-  const { hiddenSize, numAttentionHeads, intermediateSize } = preset(model, { vocabSize: VOCAB });
+export function bertSizes(model: string, batch: number, seq: number, vocab = VOCAB): BertSizes {
+  const { hiddenSize, numAttentionHeads, intermediateSize } = preset(model, { vocabSize: vocab });
   return {
     batch,
     seq,
@@ -54,7 +54,7 @@ export function bertSizes(model: string, batch: number, seq: number): BertSizes 
     hidden: hiddenSize,
     heads: numAttentionHeads,
     intermediate: intermediateSize,
-    vocab: VOCAB,
+    vocab,
     masked: Math.max(1, Math.round(batch * seq * MASKED)),
   };
 }

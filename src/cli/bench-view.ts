@@ -1,6 +1,7 @@
 import type { Comparison, ComparisonOutcome } from '../bench/compare.js';
 import type { Roofs } from '../bench/roofs.js';
 import type { BenchResult, NotRun, Outcome } from '../bench/run.js';
+import type { StepProfile } from '../bench/step.js';
 import { rate, seconds } from '../bench/units.js';
 import { bytes, pad, percent } from './ui.js';
 
@@ -126,5 +127,34 @@ export function comparisonLines({ rows, onlyBefore, onlyAfter, differences }: Co
     `${rows.length} compared: ${count('faster')} faster, ${count('slower')} slower, ${count('same')} the same`,
     ...(onlyBefore.length > 0 ? [`only in the first file: ${onlyBefore.length}, ${onlyBefore[0]}`] : []),
     ...(onlyAfter.length > 0 ? [`only in the second file: ${onlyAfter.length}, ${onlyAfter[0]}`] : []),
+  ];
+}
+
+/** Rows of a step that are worth a line. */
+const LEAST_SHARE = 0.005;
+
+/** Where a training step's time goes: shares of the wall time, the last row what is not in kernels. */
+export function stepLines(p: StepProfile): string[] {
+  const { totals, wall } = p;
+  const row = (name: string, what: string, ms: number): string[] => [
+    percent(ms / wall),
+    `${ms.toFixed(2)} ms`,
+    name,
+    what,
+  ];
+  const shown = totals.filter(({ ms }) => ms >= LEAST_SHARE * wall);
+  const small = totals.filter(({ ms }) => ms < LEAST_SHARE * wall);
+  const rows = shown.map((t) =>
+    row(t.kernel, t.op === '' || t.op === 'optimizer' ? 'optimizer' : `${t.op}, ${t.phase}`, t.ms),
+  );
+  const rest = small.reduce((sum, { ms }) => sum + ms, 0);
+  const mfu = p.mfu === null ? '' : `, ${percent(p.mfu)} of the measured peak`;
+  return [
+    `training step of ${p.model}, ${p.batch} x ${p.seq}: ${p.undisturbed.toFixed(1)} ms, ${Math.round(p.tokensPerSecond)} tokens/s${mfu}, tensors ${bytes(p.peakBytes)}; with every kernel timed ${wall.toFixed(1)} ms:`,
+    ...columns(
+      ['share', 'time', 'kernel', 'of'],
+      [...rows, row('others', `${small.length} rows`, rest), row('not in kernels', '', p.notInKernels)],
+      [2, 3],
+    ),
   ];
 }

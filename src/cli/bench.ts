@@ -8,11 +8,13 @@ import { openPeers, PEERS, type PeerName } from '../bench/peers.js';
 import { benchPage, comparePage } from '../bench/report/page.js';
 import { measureRoofs } from '../bench/roofs.js';
 import { type Entrant, type NotRun, type Outcome, refuseImpossible, runBench } from '../bench/run.js';
+import { profileStep, type StepProfile } from '../bench/step.js';
 import { UsageError } from '../core/errors.js';
 import { readJsonFile, writeFileAtomic } from '../io/files.js';
-import { comparisonLines, doubtLines, notRunLines, resultLines, roofLines } from './bench-view.js';
+import { comparisonLines, doubtLines, notRunLines, resultLines, roofLines, stepLines } from './bench-view.js';
 import { lookAtMachine } from './machine.js';
 import { positive, positiveInt } from './options.js';
+import { chromeTrace } from './profile.js';
 import { version } from './version.js';
 
 interface Flags {
@@ -29,6 +31,8 @@ interface Flags {
   readonly rounds: number;
   readonly seconds: number;
   readonly slowest: number;
+  readonly step?: string;
+  readonly trace?: string;
   readonly json?: string;
   readonly html?: string;
 }
@@ -104,7 +108,7 @@ function contextOf(entrants: readonly Entrant[]): Record<string, string | number
 
 async function bench(ops: readonly string[], flags: Flags, out: Write, err: Write): Promise<void> {
   const onlyRoofs = ops.length === 1 && ops[0] === 'roof';
-  const cases = onlyRoofs ? [] : casesOf(caseOptions(ops, flags));
+  const cases = onlyRoofs || (ops.length === 1 && ops[0] === 'step') ? [] : casesOf(caseOptions(ops, flags));
   peerNames(flags); // a wrong name is told before anything is measured
   const mine = await oursOf(flags);
   out(
@@ -125,9 +129,28 @@ async function bench(ops: readonly string[], flags: Flags, out: Write, err: Writ
   }
 }
 
+/** Training steps of the models, on our first backend; the trace of the last one goes into a file where one is named. */
+async function stepsOf(entrants: readonly Entrant[], flags: Flags, out: Write): Promise<StepProfile[]> {
+  const backend = entrants[0]?.contender.backend ?? null;
+  const profiles: StepProfile[] = [];
+  for (const model of list(flags.step ?? '')) {
+    const profile = backend === null ? null : await profileStep(backend, model, flags.batch, flags.seq);
+    if (profile === null) continue;
+    profiles.push(profile);
+    out(`\n${stepLines(profile).join('\n')}\n`);
+    if (flags.trace !== undefined) {
+      await writeFileAtomic(flags.trace, chromeTrace(profile.calls, profile.begin, profile.wall));
+      out(`written ${flags.trace} (open in ui.perfetto.dev)\n`);
+    }
+  }
+  return profiles;
+}
+
 async function report(outcome: Outcome, entrants: readonly Entrant[], flags: Flags, out: Write): Promise<void> {
-  const lines = [...resultLines(outcome.results), '', ...notRunLines(outcome.notRun), ...doubtLines(outcome)];
-  out(`\n${lines.join('\n')}\n`);
+  const table = outcome.results.length === 0 ? [] : [...resultLines(outcome.results), ''];
+  const lines = [...table, ...notRunLines(outcome.notRun), ...(table.length === 0 ? [] : doubtLines(outcome))];
+  if (lines.length > 0) out(`\n${lines.join('\n')}\n`);
+  const steps = await stepsOf(entrants, flags, out);
   if (flags.json !== undefined) {
     await writeFileAtomic(flags.json, `${JSON.stringify(toGoogle(outcome, contextOf(entrants)), null, 1)}\n`);
     out(`written ${flags.json}\n`);
@@ -135,7 +158,7 @@ async function report(outcome: Outcome, entrants: readonly Entrant[], flags: Fla
   if (flags.html !== undefined) {
     const contenders = entrants.map(({ contender }) => contender.name);
     const roofs = entrants[0]?.roofs ?? null;
-    await writeFileAtomic(flags.html, benchPage({ outcome, contenders, roofs, context: contextOf(entrants) }));
+    await writeFileAtomic(flags.html, benchPage({ outcome, contenders, roofs, context: contextOf(entrants), steps }));
     out(`written ${flags.html}\n`);
   }
   refuseImpossible(outcome);
@@ -175,7 +198,10 @@ export function benchCommand(): Command {
     .description(
       'Times kernels at the shapes of BERT, each held against float64 first, under roofs measured on the spot.',
     )
-    .argument('[op...]', 'ops by name (none: all of them), or `roof` for the limits of the machine alone')
+    .argument(
+      '[op...]',
+      'ops by name (none: all of them), or `roof` for the limits of the machine, `step` for --step alone',
+    )
     .option(
       '--backend <names>',
       'js, native, gpu; several with commas, the first one is the measure of the others',
@@ -193,6 +219,8 @@ export function benchCommand(): Command {
     .option('--rounds <n>', 'turns that everyone gets', positiveInt, 5)
     .option('--seconds <s>', 'of one turn', positive, 0.04)
     .option('--slowest <s>', 'leave out what takes longer a call', positive, 3)
+    .option('--step <models>', 'look into a training step of these models as well')
+    .option('--trace <file>', 'its kernels, for ui.perfetto.dev')
     .option('--json <file>', "results in Google Benchmark's form")
     .option('--html <file>', 'a page with plots')
     .addHelpText(

@@ -1,8 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { createJsBackend } from '../../src/backend/js/index.js';
 import { compareRuns } from '../../src/bench/compare.js';
 import { fromGoogle } from '../../src/bench/google.js';
+import { sharesPlot } from '../../src/bench/report/shares.js';
+import { profileStep } from '../../src/bench/step.js';
 import { parseJson } from '../../src/io/json.js';
 import { cli } from '../cli/capture.js';
 import { testFolder } from '../io/folder.js';
@@ -86,3 +89,15 @@ describe('the command', () => {
     expect(ended.err).toContain(word);
   });
 });
+
+test('a training step is shared out among its kernels, to the last millisecond', async () => {
+  const backend = createJsBackend('f32');
+  const profile = await profileStep(backend, 'tiny', 1, 8, 50);
+  if (profile === null) throw new Error('js times its kernels');
+  const shares = profile.totals.reduce((sum, { ms }) => sum + ms, 0) + profile.notInKernels;
+  expect(shares).toBeCloseTo(profile.wall, 6);
+  expect(profile.totals.map(({ kernel }) => kernel)).toContain('matmul');
+  const html = sharesPlot(profile);
+  expect(html).toContain('not in kernels');
+  expect(html).not.toMatch(/NaN|undefined/);
+}, 120_000);

@@ -4,17 +4,19 @@ import type { ComparisonOutcome } from '../compare.js';
 import type { Context } from '../google.js';
 import type { Roofs } from '../roofs.js';
 import type { BenchResult, Outcome } from '../run.js';
+import type { StepProfile } from '../step.js';
 import { rate, seconds } from '../units.js';
 import { dumbbells } from './dumbbell.js';
 import { heatMap } from './heat.js';
 import { rooflinePlot } from './roofline.js';
+import { sharesPlot } from './shares.js';
 import { sweepPlot } from './sweep.js';
 
 /** Colours of contenders, told apart by those who see no red or green too (Okabe and Ito 2008), light and dark. */
 const STYLE = `
 :root{--t0:#0b66c3;--t1:#c2410c;--t2:#007a5a;--t3:#8a3ffc;--t4:#9a6b00;--t5:#5b6470}
 @media(prefers-color-scheme:dark){:root{--t0:#62b0ff;--t1:#ff9d5c;--t2:#3ecf9f;--t3:#c29bff;--t4:#e3b341;--t5:#9aa1ab}}
-${[0, 1, 2, 3, 4, 5].map((i) => `path.t${i}{stroke:var(--t${i})}circle.t${i},svg text.t${i}{fill:var(--t${i})}path.band.t${i}{fill:var(--t${i})}`).join('')}
+${[0, 1, 2, 3, 4, 5].map((i) => `path.t${i}{stroke:var(--t${i})}circle.t${i},svg text.t${i}{fill:var(--t${i})}path.band.t${i},rect.t${i}{fill:var(--t${i})}`).join('')}
 .band{opacity:.16;stroke:none!important}.interval{stroke-width:6;opacity:.35;fill:none}circle.level{fill:var(--level)}path.interval.level{stroke-dasharray:none}
 .cell{fill:var(--t0)}svg .heat text{font-size:12px}svg text.on{fill:#fff}figure+figure{margin-top:36px}td,th{white-space:nowrap}
 `;
@@ -25,6 +27,8 @@ export interface BenchReport {
   /** Of the first contender. */
   readonly roofs: Roofs | null;
   readonly context: Context;
+  /** Training steps that were looked into. */
+  readonly steps: readonly StepProfile[];
 }
 
 function tableRow(r: BenchResult): Html {
@@ -75,12 +79,13 @@ const head = (title: Html): Html =>
   `<style>${STYLE}</style><header><div><p class="sub">bertgrad bench</p><h1>${title}</h1></div>${languageButton}</header>`;
 
 /** A page of results with their plots, in one file that needs nothing else. */
-export function benchPage({ outcome, contenders, roofs, context }: BenchReport): Html {
+export function benchPage({ outcome, contenders, roofs, context, steps }: BenchReport): Html {
   const { results } = outcome;
   const plots = [
     sweepPlot(results, contenders, roofs),
     rooflinePlot(results, contenders, roofs),
     ...contenders.map((name) => heatMap(results, name, roofs)),
+    ...steps.map(sharesPlot),
   ];
   const title = both('Kernels', '核函数');
   return page(
