@@ -1,9 +1,9 @@
 // One pre-training step, beside PyTorch's: tokens/s, share of the peak that was measured in the same run, peak memory.
 //   node bench/train.mjs [--model mini] [--vocab 8000,30522] [--batch 32] [--seq 128] [--threads 2] [--rounds 3]
-//                        [--seconds 5] [--steps N] [--json file]
+//                        [--seconds 5] [--precision bf16] [--steps N] [--json file]
 // Both sides run in processes of their own and in turn. PyTorch: the step of ../shared/anchors (logits at the masked
-// places only, as here), in the Python that BG_PYTHON names, or python3. `--steps N` runs ours alone for N steps and
-// shows how memory goes.
+// places only, as here), in the Python that BG_PYTHON names, or python3; beside bf16, PyTorch runs in f32 and under
+// autocast to bf16. `--steps N` runs ours alone for N steps and shows how memory goes.
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     threads: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '5' },
+    precision: { type: 'string', default: 'f32' },
     steps: { type: 'string' },
     json: { type: 'string' },
     child: { type: 'boolean', default: false },
@@ -57,14 +58,14 @@ async function createTrainer(vocab) {
   const data = { batchAt: (step) => batches[step % 4], evalBatches: () => [] };
   const schedule = { name: 'constant', peak: 1e-4, warmupSteps: 0, totalSteps: 1e6 };
   const model = new BertForPreTraining(preset(values.model, { vocabSize: vocab }), { seed: 0 });
-  const options = { seed: 0, packing: 'packed', accumulate: 1, schedule, adamw: {} };
+  const options = { seed: 0, packing: 'packed', accumulate: 1, schedule, adamw: {}, precision: values.precision };
   return { trainer: new Trainer(model, data, options), backend: defaultBackend() };
 }
 
 /** One child: steps for some seconds, the figures as a line of JSON. */
 async function measureOurs(vocab) {
   const { trainer, backend } = await createTrainer(vocab);
-  const peak = backend.fmaPeak?.(number('threads')) ?? null;
+  const peak = backend.fmaPeak?.(number('threads'), values.precision) ?? null;
   for (let i = 0; i < 3; i++) await trainer.step();
   const seconds = [];
   let flops = 0;
@@ -95,13 +96,14 @@ async function measureMemory(vocab, steps) {
 
 function ours(vocab) {
   const args = ['--child', '--vocab', `${vocab}`];
-  for (const name of ['model', 'batch', 'seq', 'threads', 'seconds']) args.push(`--${name}`, values[name]);
+  for (const name of ['model', 'batch', 'seq', 'threads', 'seconds', 'precision']) args.push(`--${name}`, values[name]);
   const child = spawnSync(process.execPath, [fileURLToPath(import.meta.url), ...args], { encoding: 'utf8' });
   if (child.status !== 0) throw new Error(child.stderr);
   return JSON.parse(child.stdout.trim().split('\n').at(-1));
 }
 
-function torch(vocab) {
+/** @param bf16 whether products run under autocast */
+function torch(vocab, bf16) {
   if (!existsSync(ANCHORS)) return { reason: 'its program is not there (../shared/anchors)' };
   const python = process.env.BG_PYTHON ?? 'python3';
   const program = [
@@ -114,10 +116,16 @@ function torch(vocab) {
   ].join('\n');
   const args = ['-c', program, ANCHORS, `${vocab}`, '--variant', 'b', '--preds', `${masked(number('seq'))}`];
   for (const name of ['model', 'batch', 'seq', 'threads', 'seconds']) args.push(`--${name}`, values[name]);
+  if (bf16) args.push('--bf16');
   const child = spawnSync(python, args, { encoding: 'utf8' });
   if (child.status !== 0) return { reason: (child.stderr ?? `${child.error}`).trim().split('\n').at(-1) };
   const line = JSON.parse(child.stdout.trim().split('\n').at(-1));
-  return { engine: line.engine, step: line.ms / 1000, flops: line.gflop * 1e9, rss: line.rss_mb };
+  return {
+    engine: `${line.engine}${bf16 ? ' bf16' : ''}`,
+    step: line.ms / 1000,
+    flops: line.gflop * 1e9,
+    rss: line.rss_mb,
+  };
 }
 
 function row(name, { step, flops, rss }, peak) {
@@ -128,19 +136,27 @@ function row(name, { step, flops, rss }, peak) {
   return `  ${name.padEnd(24)}${figures}  ${rate.toFixed(0).padStart(4)} GFLOP/s${mfu}  ${rss.toFixed(0)} MB`;
 }
 
-/** Medians over rounds in which both sides ran in turn. */
+/** Medians over rounds in which all sides ran in turn. */
 function compare(vocab) {
-  const rounds = Array.from({ length: number('rounds') }, () => ({ ours: ours(vocab), torch: torch(vocab) }));
-  const middle = (side) => ({ ...rounds[0][side], step: median(rounds.map((r) => r[side].step)) });
-  const [a, b] = [middle('ours'), middle('torch')];
+  const theirs = values.precision === 'f32' ? [false] : [false, true];
+  const rounds = Array.from({ length: number('rounds') }, () => ({
+    ours: ours(vocab),
+    torch: theirs.map((bf16) => torch(vocab, bf16)),
+  }));
+  const middle = (sides) => ({ ...sides[0], step: median(sides.map(({ step }) => step)) });
+  const a = middle(rounds.map((round) => round.ours));
   const peak = median(rounds.map((r) => r.ours.peak ?? 0)) || null;
   console.log(`${values.model}, vocabulary ${vocab}, batch ${values.batch} x ${values.seq}, ${values.threads} threads`);
-  if (peak !== null) console.log(`  measured FMA peak ${peak.toFixed(0)} GFLOP/s`);
-  console.log(row(`bertgrad (${a.runsOn})`, a, peak));
-  if (b.reason) console.log(`  PyTorch: not run: ${b.reason}`);
-  else {
+  if (peak !== null) console.log(`  measured ${values.precision} peak ${peak.toFixed(0)} GFLOP/s`);
+  console.log(row(`bertgrad ${values.precision} (${a.runsOn})`, a, peak));
+  for (const i of theirs.keys()) {
+    const b = middle(rounds.map((round) => round.torch[i]));
+    if (b.reason) {
+      console.log(`  PyTorch: not run: ${b.reason}`);
+      continue;
+    }
     console.log(row(b.engine, b, peak));
-    const ratios = rounds.map((r) => r.torch.step / r.ours.step);
+    const ratios = rounds.map((r) => r.torch[i].step / r.ours.step);
     const spread = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`;
     console.log(
       `  ratio ${median(ratios).toFixed(2)} (${spread} over ${ratios.length} rounds), above 1: bertgrad is faster`,
