@@ -8,6 +8,7 @@ const BENCHES = {
   matmul: 'matrix products at the shapes of BERT, as a share of the peak',
   train: 'a pre-training step, beside PyTorch',
   browser: 'products and a forward pass in Chromium, beside TensorFlow.js and jax-js',
+  infer: 'inference in each precision, beside onnxruntime',
   tokenize: 'text to ids, beside Hugging Face tokenizers',
 };
 
