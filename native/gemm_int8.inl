@@ -33,51 +33,83 @@ static inline Vec rounded(Vec x) {
   return x;
 }
 
-// The nearest integer, ties to even, for |x| < 2^22.
-static inline Vec nearest(Vec x) { return (rounded(x) + 12582912.f) - 12582912.f; }
+// 1.5 * 2^23: a float near it has no digits behind the point, and its bits count on from kBits.
+static const float kWhole = 12582912.f;
+static const int32_t kBits = 0x4b400000;
 
-// q[i] = round(x[i] factor) + zero within low .. high, and `zero` behind the last up to a whole vector.
+// The lowest bytes of the lanes.
+static inline void store_bytes(uint8_t* q, IVec x) {
+#if VL == 16 && defined(__x86_64__)
+  _mm_storeu_si128((__m128i*)q, _mm512_cvtepi32_epi8((__m512i)x));
+#else
+  for (int i = 0; i < VL; ++i) q[i] = (uint8_t)x[i];
+#endif
+}
+static inline IVec within(IVec x, int32_t low, int32_t high) {
+#if VL == 16 && defined(__x86_64__)
+  return (IVec)_mm512_min_epi32(_mm512_max_epi32((__m512i)x, _mm512_set1_epi32(low)), _mm512_set1_epi32(high));
+#else
+  x = x < low ? IVec{} + low : x;
+  return x > high ? IVec{} + high : x;
+#endif
+}
+
+// q[i] = x[i] factor + zero, rounded to the nearest, ties to even, within low .. high; `zero` behind the last up to a
+// whole vector.
 static void round_row(const float* x, int64_t n, float factor, int32_t zero, int32_t low, int32_t high, uint8_t* q) {
-  typedef uint8_t Bytes __attribute__((vector_size(VL)));
-  for (int64_t i = 0; i < n; i += VL) {
-    const Vec scaled = nearest(load_count(x + i, least(VL, n - i)) * factor);
-    IVec whole = __builtin_convertvector(scaled, IVec) + zero;
-    whole = whole < low ? IVec{} + low : whole;
-    whole = whole > high ? IVec{} + high : whole;
-    const Bytes bytes = __builtin_convertvector((UVec)whole, Bytes);
-    __builtin_memcpy(q + i, &bytes, VL);
-  }
+  const float shift = kWhole + (float)zero;
+  const auto whole = [=](Vec v) { return within((IVec)(rounded(v * factor) + shift) - kBits, low, high); };
+  int64_t i = 0;
+  for (; i + VL <= n; i += VL) store_bytes(q + i, whole(load(x + i)));
+  if (i < n) store_bytes(q + i, whole(load_part(x + i, n - i)));
 }
 
 // 1 / scale, or 0 for a row that is all 0, as good as 0, or not finite.
 static inline float factor_of(float scale) { return scale >= 1.17549435e-38f ? 1.f / scale : 0.f; }
 
-// 0 where all of x is finite, else NaN.
-static inline float odd_of(const float* x, int64_t n) {
-  return row_sum(n, [=](int64_t i, int64_t count) { return load_count(x + i, count) * 0.f; });
+// The larger one; NaN is passed over, for `odd` below shows it.
+static inline Vec larger(Vec x, Vec y) {
+  BG_HIDE(x);
+  return x > y ? x : y;
+}
+static inline Vec smaller(Vec x, Vec y) {
+  BG_HIDE(x);
+  return x < y ? x : y;
+}
+
+// Ends of a row, 0 included, and 0 where all of it is finite, else NaN.
+struct Ends {
+  Vec low, high, odd;
+};
+static inline Ends ends_of(const float* x, int64_t n) {
+  Ends a = {}, b = {};
+  const auto look = [](Ends& e, Vec v) { e.low = smaller(v, e.low), e.high = larger(v, e.high), e.odd += v * 0.f; };
+  int64_t i = 0;
+  for (; i + 2 * VL <= n; i += 2 * VL) look(a, load(x + i)), look(b, load(x + i + VL));
+  if (i < n) look(a, load_count(x + i, least(VL, n - i)));
+  if (i + VL < n) look(b, load_part(x + i + VL, n - i - VL));
+  return {smaller(a.low, b.low), larger(a.high, b.high), a.odd + b.odd};
 }
 
 static void round_activations(const float* x, int64_t n, const Rows& to, int64_t i) {
-  const auto value = [=](int64_t at, int64_t count) { return load_count(x + at, count); };
-  const auto less = [](Vec a, Vec b) { return b < a ? b : a; };
-  const auto more = [](Vec a, Vec b) { return b > a ? b : a; };
-  const float low = fold_lanes(fold(n, Vec{}, value, less), less), high = fold_lanes(fold(n, Vec{}, value, more), more);
+  const Ends ends = ends_of(x, n);
+  const float low = fold_lanes(ends.low, smaller), high = fold_lanes(ends.high, larger);
   const float scale = high / 255.f - low / 255.f, factor = factor_of(scale);
-  const int32_t zero = (int32_t)nearest(splat(-low * factor))[0];
-  to.scales[i] = scale + odd_of(x, n), to.zeros[i] = zero;
+  const IVec shifted = (IVec)(rounded(splat(-low * factor)) + kWhole);
+  const int32_t zero = shifted[0] - kBits;
+  to.scales[i] = scale + hsum(ends.odd), to.zeros[i] = zero;
   round_row(x, n, factor, zero, 0, 255, to.q + i * to.stride);
 }
 
 // Column j of b, which lies in x, into its place.
 static void round_weights(const float* x, int64_t k, const Columns& to, int64_t words, int64_t j, uint8_t* q) {
-  const auto size = [=](int64_t i, int64_t count) { return vabs(load_count(x + i, count)); };
-  const auto more = [](Vec a, Vec b) { return b > a ? b : a; };
-  const float scale = fold_lanes(fold(k, Vec{}, size, more), more) / 127.f;
+  const Ends ends = ends_of(x, k);
+  const float scale = fold_lanes(larger(ends.high, -ends.low), larger) / 127.f;
   for (int64_t p = k / kWord * kWord; p < words * kWord; ++p) q[p] = 0;
   round_row(x, k, factor_of(scale), 0, -127, 127, q);
   int32_t sum = 0;
   for (int64_t p = 0; p < k; ++p) sum += (int8_t)q[p];
-  to.scales[j] = scale + odd_of(x, k), to.sums[j] = sum;
+  to.scales[j] = scale + hsum(ends.odd), to.sums[j] = sum;
   int32_t* word = to.words + j / NR * words * NR + j % NR;
   for (int64_t p = 0; p < words; ++p) __builtin_memcpy(word + p * NR, q + p * kWord, kWord);
 }

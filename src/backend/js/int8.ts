@@ -7,8 +7,8 @@ const TINY = 2 ** -126;
 
 const { fround } = Math;
 
-/** The nearest integer, ties to even, as float32 arithmetic finds it: 1.5 * 2^23 leaves no other digits. */
-const nearest = (x: number): number => fround(fround(x + 12_582_912) - 12_582_912);
+/** x + shift, rounded to the nearest integer, ties to even, as float32 arithmetic does: 1.5 * 2^23 leaves no other digits. */
+const nearest = (x: number, shift = 0): number => fround(x + (12_582_912 + shift)) - 12_582_912;
 
 const factorOf = (scale: number): number => (scale >= TINY ? fround(1 / scale) : 0);
 
@@ -32,7 +32,7 @@ export function roundActivations(x: Float32Array): Rounded {
   const scale = fround(fround(high / 255) - fround(low / 255));
   const factor = factorOf(scale);
   const zero = nearest(fround(-low * factor));
-  const q = Int32Array.from(x, (value) => clamp(nearest(fround(value * factor)) + zero, 0, 255));
+  const q = Int32Array.from(x, (value) => clamp(nearest(fround(value * factor), zero), 0, 255));
   return { q, scale: scale + odd, zero };
 }
 

@@ -84,7 +84,7 @@ Rounded rounded(const Floats& x, bool weights) {
   Rounded r = {{}, scale, weights ? 0 : (int)nearbyintf(shift)};
   for (const float value : x) {
     const volatile float scaled = value * factor;
-    const int q = (int)nearbyintf(scaled) + r.zero;
+    const int q = (int)nearbyint((double)scaled + r.zero);
     r.q.push_back(weights ? std::max(-127, std::min(127, q)) : std::max(0, std::min(255, q)));
   }
   return r;
