@@ -32,31 +32,50 @@ export const missingColumn = (path: string, column: string, known: readonly stri
     fix: 'name the column that holds the text: --column <name>',
   });
 
-/**
- * One column of a Parquet file, a few thousand rows at a time. Snappy, gzip, zstd, brotli and lz4 are unpacked.
- * @throws {DataError} DATA-PARQUET not a Parquet file, or damaged; DATA-COLUMN
- */
-export async function* readParquet(path: string, column: string): AsyncGenerator<Row> {
+/** Rows of a Parquet file, the columns asked for, a few thousand at a time. */
+async function* parquetRows(
+  path: string,
+  columnsOf: (names: readonly string[]) => readonly string[],
+): AsyncGenerator<{ readonly record: Record<string, unknown>; readonly row: number }> {
   const handle = await open(path, 'r');
   try {
     const file = asyncBuffer(handle, path, (await handle.stat()).size);
     const metadata = await guarded(path, () => parquetMetadataAsync(file));
     const names = parquetSchema(metadata).children.map(({ element }) => element.name);
-    if (!names.includes(column)) throw missingColumn(path, column, names);
+    const columns = [...columnsOf(names)];
     let first = 0;
     for (const group of metadata.row_groups) {
       const end = first + Number(group.num_rows);
       for (let rowStart = first; rowStart < end; rowStart += ROWS) {
         const rowEnd = Math.min(end, rowStart + ROWS);
-        const read = { file, metadata, compressors, columns: [column], rowStart, rowEnd };
+        const read = { file, metadata, compressors, columns, rowStart, rowEnd };
         const rows = await guarded(path, () => parquetReadObjects(read));
-        for (let i = 0; i < rows.length; i++) yield { value: rows[i][column], row: rowStart + i + 1 };
+        for (let i = 0; i < rows.length; i++) yield { record: rows[i], row: rowStart + i + 1 };
       }
       first = end;
     }
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * One column of a Parquet file, a few thousand rows at a time. Snappy, gzip, zstd, brotli and lz4 are unpacked.
+ * @throws {DataError} DATA-PARQUET not a Parquet file, or damaged; DATA-COLUMN
+ */
+export async function* readParquet(path: string, column: string): AsyncGenerator<Row> {
+  const only = (names: readonly string[]): string[] => {
+    if (!names.includes(column)) throw missingColumn(path, column, names);
+    return [column];
+  };
+  for await (const { record, row } of parquetRows(path, only)) yield { value: record[column], row };
+}
+
+/** All columns of a Parquet file, row by row. @throws {DataError} DATA-PARQUET */
+export async function* readParquetRecords(
+  path: string,
+): AsyncGenerator<{ readonly record: Record<string, unknown>; readonly row: number }> {
+  yield* parquetRows(path, (names) => names);
 }
 
 async function guarded<T>(path: string, work: () => Promise<T>): Promise<T> {

@@ -81,6 +81,17 @@ async function* documentsOf(file: CorpusFile, options: CorpusOptions): AsyncGene
   }
 }
 
+/** Lines of one text file, unpacked where it is packed; "-" is the standard input. @throws as `readDocuments` */
+export async function* fileLines(path: string, longest = LONGEST_RECORD): AsyncGenerator<Lines> {
+  try {
+    const raw = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 2 ** 18 });
+    const { bytes } = await unpack(counted(raw, {}), { path, kind: 'text', bytes: 0 });
+    yield* readLines(bytes, path, longest);
+  } catch (error) {
+    throw systemError(fromZlib(error, path), path, 'read');
+  }
+}
+
 async function* counted(bytes: AsyncIterable<Uint8Array>, { onBytes }: CorpusOptions): AsyncGenerator<Uint8Array> {
   for await (const chunk of bytes) {
     onBytes?.(chunk.length);
