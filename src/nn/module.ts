@@ -5,7 +5,10 @@ import { Tensor } from '../tensor/tensor.js';
  * property path: `encoder.layers.0.attention.query.weight`.
  */
 export abstract class Module {
-  /** All parameters with their names, in the order of their declaration. A tensor met twice (tied) is named once. */
+  /**
+   * All parameters with their names, frozen ones (without requiresGrad) too, in the order of their declaration. A tensor met
+   * twice (tied) is named once.
+   */
   namedParameters(): Map<string, Tensor> {
     const found = new Map<string, Tensor>();
     const seen = new Set<Tensor>();
@@ -19,7 +22,7 @@ export abstract class Module {
 
   /** Number of trainable numbers. */
   parameterCount(): number {
-    return this.parameters().reduce((count, parameter) => count + parameter.size, 0);
+    return this.parameters().reduce((count, parameter) => count + (parameter.requiresGrad ? parameter.size : 0), 0);
   }
 
   /** Clears the gradients of all parameters. */
@@ -39,7 +42,7 @@ export abstract class Module {
 
 function collect(part: unknown, path: string, found: Map<string, Tensor>, seen: Set<Tensor>): void {
   if (part instanceof Tensor) {
-    if (!part.requiresGrad || seen.has(part)) return;
+    if (seen.has(part)) return;
     seen.add(part);
     found.set(path, part);
   } else if (part instanceof Module || Array.isArray(part)) {

@@ -11,6 +11,15 @@ interface Slot {
   readonly offset: number;
 }
 
+/** A stretch of the arena whose parameters share a learning rate and are all decayed or not. */
+export interface Run {
+  readonly offset: number;
+  readonly length: number;
+  readonly decayed: boolean;
+  /** Multiplies the learning rate. */
+  readonly rate: number;
+}
+
 /**
  * All parameters of a model in one flat buffer, all gradients in another, both moments in two more; each parameter
  * and its gradient are windows of these. The optimizer then is one pass, clearing gradients costs nothing, and the order
@@ -66,6 +75,22 @@ export class ParameterArena {
     parameter.rehome(home);
     parameter.grad?.dispose();
     parameter.grad = parameter.wrap(this.backend.view(this.grads, offset, parameter.size), parameter.shape).keep();
+  }
+
+  /**
+   * The arena cut into runs that are updated alike, in order.
+   * @param rateOf what the learning rate of a parameter is multiplied by
+   */
+  runs(rateOf: (name: string) => number): Run[] {
+    const runs: Run[] = [];
+    for (const [i, { name, offset }] of this.slots.entries()) {
+      const end = this.slots[i + 1]?.offset ?? this.length;
+      const [rate, decayed, last] = [rateOf(name), offset < this.decayedLength, runs.at(-1)];
+      if (last !== undefined && last.rate === rate && last.decayed === decayed) {
+        runs[runs.length - 1] = { ...last, length: end - last.offset };
+      } else runs.push({ offset, length: end - offset, decayed, rate });
+    }
+    return runs;
   }
 
   /** Forgets all gradients: the first one that reaches a parameter overwrites what is there. */

@@ -1,6 +1,6 @@
 import type { Buf, Moment } from '../backend/backend.js';
 import type { Module } from '../nn/module.js';
-import { ParameterArena } from './arena.js';
+import { ParameterArena, type Run } from './arena.js';
 
 /**
  * Which AdamW: `standard` is Loshchilov and Hutter 2019 (arXiv:1711.05101, alg. 2) with Kingma and Ba's bias
@@ -40,14 +40,20 @@ export class AdamW {
   /** Updates made so far; a step that was skipped for non-finite gradients does not count. */
   updates = 0;
   private readonly sumSquares: Buf;
+  private readonly runs: readonly Run[];
 
-  constructor(model: Module, options: Partial<AdamWOptions> = {}) {
+  /**
+   * Frozen parameters, without requiresGrad, have no place in it.
+   * @param rateOf what the learning rate of a parameter is multiplied by: smaller in lower layers, for example
+   */
+  constructor(model: Module, options: Partial<AdamWOptions> = {}, rateOf: (name: string) => number = () => 1) {
     this.options = { ...ADAMW_DEFAULTS, ...options };
-    const named = model.namedParameters();
+    const named = new Map([...model.namedParameters()].filter(([, parameter]) => parameter.requiresGrad));
     const [first] = named.values();
     if (first === undefined) throw new Error('AdamW: the model has no parameters');
     this.arena = new ParameterArena(first.backend, named, decays);
     this.sumSquares = first.backend.alloc(1, first.backend.float);
+    this.runs = this.arena.runs(rateOf);
   }
 
   clearGradients(): void {
@@ -73,14 +79,15 @@ export class AdamW {
     return { lr, correction1, correction2 };
   }
 
-  /** The kernels of one update: the norm, then parameters with decay and without. */
+  /** The kernels of one update: the norm, then each run of parameters that are updated alike. */
   enqueue(rates: Omit<Moment, 'step'>): void {
-    const { backend, grads, decayedLength, length } = this.arena;
+    const { backend, grads } = this.arena;
     const outside = backend.trace?.enter('optimizer');
     this.arena.settleGradients();
     backend.kernels.sumSquares(grads, this.sumSquares);
-    this.update(0, decayedLength, { ...rates, weightDecay: this.options.weightDecay });
-    this.update(decayedLength, length - decayedLength, { ...rates, weightDecay: 0 });
+    for (const { offset, length, decayed, rate } of this.runs) {
+      this.update(offset, length, { ...rates, lr: rate * rates.lr, weightDecay: decayed ? this.options.weightDecay : 0 });
+    }
     if (outside !== undefined) backend.trace?.leave(outside);
   }
 
@@ -96,7 +103,6 @@ export class AdamW {
     length: number,
     rates: { lr: number; weightDecay: number; correction1: number; correction2: number },
   ): void {
-    if (length === 0) return;
     const { backend, params, grads, firstMoments, secondMoments } = this.arena;
     const windows = [params, grads, firstMoments, secondMoments].map((buf) => backend.view(buf, offset, length));
     const [param, grad, m, v] = windows as [Buf, Buf, Buf, Buf];
