@@ -86,6 +86,7 @@ const NEUTRAL = new Set([
   'num_labels',
   'problem_type',
   'finetuning_task',
+  'task_specific_params',
   '_name_or_path',
   'output_past',
   'position_embedding_type',

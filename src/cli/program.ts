@@ -43,6 +43,12 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./pretrain.js')).pretrainCommand(),
   },
   {
+    name: 'finetune',
+    group: MODEL,
+    summary: 'train a model on examples of a task',
+    load: async () => (await import('./finetune.js')).finetuneCommand(),
+  },
+  {
     name: 'fill-mask',
     group: MODEL,
     summary: 'let a model guess what stands at [MASK]',
