@@ -2,6 +2,20 @@
 export * from './index.js';
 export { readSafetensors, type TensorData, writeSafetensors } from './io/safetensors.js';
 export { type HeadOptions, type LoadedModel, loadHead, loadModel } from './train/model-folder.js';
+export {
+  type Choice as ChosenText,
+  type ChoiceQuestion,
+  Chooser,
+  type Classification,
+  Classifier,
+  type FoundAnswer,
+  type Question,
+  Reader,
+  Regressor,
+  Tagger,
+  type Tagging,
+  type TextInput,
+} from './train/predictors.js';
 export { type Match, searchTexts } from './train/search.js';
 export { type Embedding as TextEmbedding, type EmbedOptions, TextEmbedder } from './train/text-embedder.js';
 export type { WeightReport } from './train/weights.js';

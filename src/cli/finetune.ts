@@ -1,5 +1,5 @@
 import { Argument, Command, Option } from 'commander';
-import { ConfigError, UsageError } from '../core/errors.js';
+import { UsageError } from '../core/errors.js';
 import {
   beginFinetune,
   type FinetuneAround,
@@ -130,7 +130,8 @@ function addTrainingOptions(command: Command): void {
 
 async function run(kind: TaskKind | undefined, model: string | undefined, flags: Flags): Promise<void> {
   if (flags.resume === undefined) requireNew(kind, model, flags);
-  chooseBackend(flags);
+  const { reason } = chooseBackend(flags);
+  process.stderr.write(`backend: ${reason}\n`);
   const signals = listenToSignals((text) => void process.stderr.write(`${text}\n`));
   const around = { ...viewOf(), stop: signals.stop };
   try {
@@ -178,12 +179,6 @@ function planOf(kind: TaskKind, base: Base, model: string, flags: Flags): Finetu
     flags;
   const { maxSeq, truncate, stride, ...memory } = { ...usual(base, kind), ...settingsGiven(flags) };
   const settings = { maxSeq, truncate, stride } as TextSettings;
-  if (settings.maxSeq > base.config.maxPositionEmbeddings) {
-    throw new ConfigError(
-      `sequences of ${settings.maxSeq} tokens, but the model has ${base.config.maxPositionEmbeddings} positions`,
-      { code: 'CONFIG-POSITIONS', fix: `--max-seq ${base.config.maxPositionEmbeddings} at most` },
-    );
-  }
   return {
     base: model,
     task: {

@@ -49,6 +49,18 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./finetune.js')).finetuneCommand(),
   },
   {
+    name: 'evaluate',
+    group: MODEL,
+    summary: 'measure a fine-tuned model',
+    load: async () => (await import('./evaluate.js')).evaluateCommand(),
+  },
+  {
+    name: 'predict',
+    group: MODEL,
+    summary: 'let a fine-tuned model answer, line by line',
+    load: async () => (await import('./predict.js')).predictCommand(),
+  },
+  {
     name: 'fill-mask',
     group: MODEL,
     summary: 'let a model guess what stands at [MASK]',

@@ -46,60 +46,32 @@ const readTsv = (lines: readonly string[]): RawRow[] =>
 export function parseCsv(lines: readonly string[], source: string): RawRow[] {
   const rows: RawRow[] = [];
   let cells: string[] = [];
-  let open: { text: string; line: number } | null = null; // a cell whose closing quote has not come
-  let first = 1;
+  let cell = '';
+  let [first, opened, quoted] = [1, 1, false];
   for (const [i, line] of lines.entries()) {
-    if (cells.length === 0 && open === null) {
-      if (line.trim() === '') continue;
-      first = i + 1;
+    if (!quoted && line.trim() === '') continue;
+    if (!quoted) first = i + 1;
+    for (let k = 0; k <= line.length; k++) {
+      const c = line[k]; // undefined at the end of the line
+      if (quoted && c !== '"') cell += c ?? '\n';
+      else if (quoted && line[k + 1] === '"') cell += line[k++];
+      else if (quoted) quoted = false;
+      else if (c === '"' && cell === '') [quoted, opened] = [true, i + 1];
+      else if (c === ',' || c === undefined) {
+        cells.push(cell);
+        cell = '';
+      } else cell += c;
     }
-    let at = 0;
-    do {
-      if (open === null && line[at] === '"') {
-        open = { text: '', line: i + 1 };
-        at++;
-      }
-      if (open === null) {
-        const end = line.indexOf(',', at) < 0 ? line.length : line.indexOf(',', at);
-        cells.push(line.slice(at, end));
-        at = end + 1;
-      } else {
-        const found = quoted(line, at);
-        open.text += found.text;
-        if (!found.closed) {
-          open.text += '\n';
-          at = line.length + 1;
-        } else {
-          cells.push(open.text);
-          open = null;
-          at = found.end + 1; // what stands between a closing quote and the comma is dropped
-        }
-      }
-    } while (at <= line.length);
-    if (open !== null) continue;
+    if (quoted) continue;
     rows.push(delimited(first, cells));
     cells = [];
   }
-  if (open === null) return rows;
-  throw new DataError(`${source}: a quote of line ${open.line} is never closed`, {
+  if (!quoted) return rows;
+  throw new DataError(`${source}: a quote of line ${opened} is never closed`, {
     code: 'DATA-CSV',
-    where: `${source}:${open.line}`,
+    where: `${source}:${opened}`,
     fix: 'double the quotes inside a cell, or name the file .tsv if it has tabs and no quoting',
   });
-}
-
-/** The rest of a quoted cell from `at`; `end` is its comma, or the end of the line. */
-function quoted(line: string, at: number): { text: string; closed: boolean; end: number } {
-  let text = '';
-  for (let i = at; i < line.length; i++) {
-    if (line[i] !== '"') text += line[i];
-    else if (line[i + 1] === '"') text += line[i++];
-    else {
-      const comma = line.indexOf(',', i);
-      return { text, closed: true, end: comma < 0 ? line.length : comma };
-    }
-  }
-  return { text, closed: false, end: line.length };
 }
 
 function parseJson(text: string, source: string, line: number): unknown {

@@ -9,8 +9,7 @@ import { lockFolder } from '../io/lock.js';
 import { loadModelFolder } from '../io/model-folder.js';
 import { createRun, openRun } from '../io/run-folder.js';
 import { safetensorsChunks, type TensorData } from '../io/safetensors.js';
-import { setWeights } from './model-folder.js';
-import { modelFiles, openBase } from './tasks/folder.js';
+import { modelFiles, openBase, requirePositions } from './tasks/folder.js';
 import { type PreparedTask, type TaskRequest, withDropout, withPrepared } from './tasks/prepare.js';
 import {
   bestTrial,
@@ -20,6 +19,7 @@ import {
   type TrialResult,
 } from './tasks/results.js';
 import { Trial, type TrialOptions, type TrialPoint, type TrialState } from './tasks/trial.js';
+import { setWeights } from './weights.js';
 
 /** A fine-tuning: every learning rate with every seed. Kept in run.json; a resumed run goes on with just this. */
 export interface FinetunePlan {
@@ -97,13 +97,7 @@ const withBase = async (
 };
 
 function checkPlan({ task, options }: FinetunePlan, config: BertConfig): void {
-  const { maxSeq } = task.settings;
-  if (maxSeq > config.maxPositionEmbeddings) {
-    throw new ConfigError(
-      `sequences of ${maxSeq} tokens, but the model has ${config.maxPositionEmbeddings} positions`,
-      { code: 'CONFIG-POSITIONS', fix: `--max-seq ${config.maxPositionEmbeddings}` },
-    );
-  }
+  requirePositions(task.settings.maxSeq, config);
   const { freeze } = options;
   if (typeof freeze === 'number' && freeze > config.numHiddenLayers) {
     throw new ConfigError(`${freeze} layers cannot be frozen: the model has ${config.numHiddenLayers}`, {
@@ -154,11 +148,10 @@ async function allTrials<E, A>(folder: string, running: Running<E, A>, around: F
   return { results: resultsOf(running, trials, fresh), reason: 'done' };
 }
 
-function freshNames<E, A>({ task, initialize }: PreparedTask<E, A>, config: BertConfig): string[] {
-  const model = task.build(config, 0);
-  const fresh = initialize(model);
+function freshNames<E, A>({ start }: PreparedTask<E, A>, config: BertConfig): readonly string[] {
+  const { model, missing } = start(config, 0);
   model.dispose();
-  return fresh;
+  return missing;
 }
 
 function resultsOf<E, A>(
@@ -204,8 +197,8 @@ async function oneTrial<E, A>(
   options: TrialOptions,
   around: FinetuneAround,
 ): Promise<TrialResult | null> {
-  const { task, train, dev, initialize } = prepared;
-  const trial = new Trial({ task, config, options, train, dev, initialize: (model) => void initialize(model) });
+  const { task, train, dev, start } = prepared;
+  const trial = new Trial({ task, config, options, train, dev, start: (seed) => start(config, seed).model });
   try {
     const saved = await resumed(place, trial, around);
     const points = [...saved.points];

@@ -82,13 +82,22 @@ export async function loadModelAs<M extends Module>(path: string, kind: ModelKin
   return modelFrom(await loadModelFolder(path), kind);
 }
 
+/** Configuration and tokenizer of files that have been read. @param passOver takes keys that are not known */
+export function partsOf(
+  files: ModelFolder,
+  passOver: (key: string) => void = () => undefined,
+): { readonly config: BertConfig; readonly tokenizer: Tokenizer } {
+  const tokenizer = makeTokenizer(files.vocab, files.tokenizerConfig ?? {}, files.folder);
+  const config = parseConfig(meant(files), `${files.folder}/config.json`, passOver);
+  requireRoom(tokenizer.vocab, config.vocabSize, files.folder);
+  return { config, tokenizer };
+}
+
 /** A model from files that have been read. @throws {CheckpointError}, {ConfigError}, {DataError} as `loadModel` */
 export function modelFrom<M extends Module>(files: ModelFolder, kind: ModelKind<M>): LoadedModel<M> {
   const { folder, skipped, addedTokens, config: configJson } = files;
-  const tokenizer = makeTokenizer(files.vocab, files.tokenizerConfig ?? {}, folder);
   const unknownKeys: string[] = [];
-  const config = parseConfig(meant(files), `${folder}/config.json`, (key) => unknownKeys.push(key));
-  requireRoom(tokenizer.vocab, config.vocabSize, folder);
+  const { config, tokenizer } = partsOf(files, (key) => unknownKeys.push(key));
   const init = new Initializer(kind.seed ?? 0, { deferred: true });
   const model = kind.make(config, init, configJson);
   const optional = (name: string): boolean => kind.optional?.(name) ?? false;

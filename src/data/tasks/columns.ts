@@ -25,7 +25,19 @@ const NAMES: Readonly<Record<Role, readonly string[]>> = {
   question: ['question', 'query', 'query_text', 'sent1', 'prompt', 'context', 'text'],
   context: ['context', 'passage', 'paragraph', 'article', 'text'],
 };
-const KNOWN = new Set(Object.values(NAMES).flat());
+/** Names of the two texts of a pair that go together, in their order. */
+const PAIRS: readonly (readonly [first: string, second: string])[] = [
+  ['sentence1', 'sentence2'],
+  ['text_a', 'text_b'],
+  ['premise', 'hypothesis'],
+  ['question1', 'question2'],
+  ['question', 'sentence'],
+  ['query', 'passage'],
+  ['text', 'text_pair'],
+  ['text', 'pair'],
+  ['question', 'context'],
+];
+const KNOWN = new Set([...Object.values(NAMES), ...PAIRS].flat());
 
 /** Columns as a user names them, by name or by number from 1. */
 export type ColumnRequest = Partial<Record<Role, string>>;
@@ -127,6 +139,14 @@ export function findColumns(
   const left = (): string[] => table.columns.filter((column) => ![...of.values()].includes(column));
   const roles = [...wanted, ...optional];
   for (const role of roles) if (request[role] !== undefined) take(role, requested(table, request[role]), 'as asked');
+  if (wanted.includes('pair')) {
+    const named = (name: string): string | undefined => left().find((column) => plain(column) === name);
+    const both = PAIRS.find((names) => names.every((name) => named(name) !== undefined));
+    if (both !== undefined && !of.has('text') && !of.has('pair')) {
+      take('text', named(both[0]), 'by its name');
+      take('pair', named(both[1]), 'by its name');
+    }
+  }
   for (const role of roles) {
     const known = NAMES[role].flatMap((name) => left().filter((column) => plain(column) === name));
     take(role, known[0], 'by its name');

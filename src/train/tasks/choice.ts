@@ -7,6 +7,7 @@ import type { ChoiceExample } from '../../data/tasks/choice.js';
 import { encodeSequence } from '../../data/tasks/encode.js';
 import type { Problems } from '../../data/tasks/problems.js';
 import type { Tokenizer } from '../../data/tokenizer.js';
+import type { Initializer } from '../../nn/init.js';
 import { argmax, type Feature, type Measures, rowsOf, softmax, type Task, type TextSettings } from './task.js';
 
 /** Which choice, and the probability of each. */
@@ -27,8 +28,8 @@ export class ChoiceTask implements Task<ChoiceExample, ChoiceAnswer> {
     readonly settings: TextSettings,
   ) {}
 
-  build(config: BertConfig, seed: number): BertForMultipleChoice {
-    return new BertForMultipleChoice(config, { seed });
+  build(config: BertConfig, init: Initializer): BertForMultipleChoice {
+    return new BertForMultipleChoice(config, { init });
   }
 
   features(examples: readonly ChoiceExample[], notes?: Problems): Feature[] {
@@ -73,6 +74,10 @@ export class ChoiceTask implements Task<ChoiceExample, ChoiceAnswer> {
   measure(examples: readonly ChoiceExample[], answers: readonly ChoiceAnswer[]): Measures {
     const right = examples.filter(({ answer }, i) => answer === answers[i].choice).length;
     return { values: { accuracy: right / Math.max(1, examples.length) } };
+  }
+
+  judge({ answer }: ChoiceExample, { choice }: ChoiceAnswer): { truth: unknown; correct: boolean | null } {
+    return { truth: answer, correct: answer === null ? null : answer === choice };
   }
 
   describe({ question, choices }: ChoiceExample, { choice, scores }: ChoiceAnswer): Record<string, unknown> {

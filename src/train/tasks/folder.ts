@@ -1,64 +1,56 @@
 import { type Architecture, buildModel, modelToJson, parseArchitecture } from '../../bert/architectures.js';
-import { type BertConfig, parseConfig } from '../../bert/config.js';
+import type { BertConfig } from '../../bert/config.js';
 import type { HeadModel } from '../../bert/heads/head-model.js';
 import { type LabelConfig, parseLabels } from '../../bert/labels.js';
-import { transformersName } from '../../bert/names.js';
-import { CheckpointError, ConfigError } from '../../core/errors.js';
-import { sameShape } from '../../core/shape.js';
+import { ConfigError } from '../../core/errors.js';
 import { TRUNCATIONS } from '../../data/tasks/encode.js';
 import type { Tokenizer } from '../../data/tokenizer.js';
 import { tokenizerConfigJson } from '../../data/tokenizer-config.js';
 import { isObject, type JsonObject } from '../../io/json.js';
-import { loadModelFolder } from '../../io/model-folder.js';
+import { loadModelFolder, type ModelFolder } from '../../io/model-folder.js';
 import type { TensorData } from '../../io/safetensors.js';
-import { makeTokenizer, requireRoom, setWeights, weightsOf } from '../model-folder.js';
+import type { Initializer } from '../../nn/init.js';
+import { modelFrom, partsOf } from '../model-folder.js';
+import { weightsOf } from '../weights.js';
 import { type Kind, type TaskRecipe, withKind } from './kinds.js';
 import { TASK_KINDS, type Task, type TaskKind, type TextSettings } from './task.js';
 
 /** A model as it stands in a folder, before anybody has decided what to do with it. */
 export interface Base {
-  readonly folder: string;
-  readonly json: JsonObject;
+  readonly files: ModelFolder;
   readonly config: BertConfig;
   readonly tokenizer: Tokenizer;
-  /** Under transformers' names. */
-  readonly weights: ReadonlyMap<string, TensorData>;
 }
 
 /** Opens a run, a checkpoint, or any model folder. @throws as `loadModelFolder`; {ConfigError} not a BERT */
 export async function openBase(path: string): Promise<Base> {
-  const { folder, config: json, vocab, tokenizerConfig, weights } = await loadModelFolder(path);
-  const config = parseConfig(json, `${folder}/config.json`);
-  const tokenizer = makeTokenizer(vocab, tokenizerConfig ?? {}, folder);
-  requireRoom(tokenizer.vocab, config.vocabSize, folder);
-  return { folder, json, config, tokenizer, weights };
+  const files = await loadModelFolder(path);
+  return { files, ...partsOf(files) };
 }
 
-const isEncoder = (name: string): boolean => name.startsWith('bert.') && !name.startsWith('bert.pooler.');
+const isEncoder = (name: string): boolean => /^bert\.(embeddings|encoder)\./.test(name);
+const isClassifier = (name: string): boolean => name.startsWith('classifier.');
 
 /**
- * Puts the weights of a base into a model of another head. What the base lacks outside the encoder (pooler and head), or
- * has in another shape, keeps the weights of its seed.
- * @returns transformers' names of what was kept so
+ * A model for a task, with the weights of a base. What the base lacks outside the encoder (pooler and head), or has for
+ * another number of labels, begins with random numbers.
+ * @param config that of the base, or with other dropout
+ * @returns transformers' names of what begins so
  * @throws {CheckpointError} the encoder itself is not whole
  */
-export function adopt(model: HeadModel<unknown>, { weights, folder }: Base): string[] {
-  const fresh: string[] = [];
-  for (const [ours, parameter] of model.namedParameters()) {
-    const name = transformersName(ours);
-    const stored = weights.get(name);
-    if (stored !== undefined && sameShape(stored.shape, parameter.shape)) {
-      parameter.assign(parameter.dtype === 'f64' ? Float64Array.from(stored.data) : stored.data);
-    } else if (isEncoder(name)) {
-      const found = stored === undefined ? 'is missing' : `is [${stored.shape}] instead of [${parameter.shape}]`;
-      throw new CheckpointError(`the weights do not fit the encoder: "${name}" ${found}`, {
-        code: 'CHECKPOINT-TENSORS',
-        where: `${folder}/model.safetensors`,
-        fix: 'config.json and model.safetensors must stem from one BERT',
-      });
-    } else fresh.push(name);
-  }
-  return fresh;
+export function headFrom<E, A>(
+  { files }: Base,
+  task: Task<E, A>,
+  config: BertConfig,
+  seed: number,
+): { readonly model: HeadModel<unknown>; readonly missing: readonly string[] } {
+  const outputs = files.weights.get('classifier.weight')?.shape[0];
+  const fits = outputs === (task.labelConfig?.labels.length ?? 1);
+  const weights = fits ? files.weights : new Map([...files.weights].filter(([name]) => !isClassifier(name)));
+  return modelFrom(
+    { ...files, weights },
+    { make: (_, init) => task.build(config, init), optional: (name) => !isEncoder(name), seed },
+  );
 }
 
 /** Key of config.json under which a fine-tuned model remembers how its texts are cut. */
@@ -130,29 +122,75 @@ export interface LoadedTask<E, A> {
   readonly model: HeadModel<unknown>;
 }
 
+/** What a folder says of the task its model is for. */
+interface Opened {
+  readonly folder: string;
+  readonly kind: TaskKind;
+  readonly recipe: TaskRecipe;
+  model(): HeadModel<unknown>;
+}
+
+async function open(path: string, changes: Readonly<Record<string, unknown>>): Promise<Opened> {
+  const { files, config, tokenizer } = await openBase(path);
+  const where = `${files.folder}/config.json`;
+  const labels = parseLabels(files.config, where);
+  const kind = kindOf(files.config, labels, where);
+  const memory = { ...settingsOf(files.config, config, kind), ...changes };
+  const settings = { maxSeq: memory.maxSeq, truncate: memory.truncate, stride: memory.stride } as TextSettings;
+  requirePositions(settings.maxSeq, config);
+  const architecture = parseArchitecture(files.config, where);
+  const make = (_: BertConfig, init: Initializer): HeadModel<unknown> =>
+    buildModel(architecture, { config, labels, init }) as HeadModel<unknown>;
+  const recipe: TaskRecipe = { labels, tokenizer, settings, classWeights: null, memory };
+  return { folder: files.folder, kind, recipe, model: () => modelFrom(files, { make }).model };
+}
+
+/** @throws {ConfigError} CONFIG-POSITIONS */
+export function requirePositions(maxSeq: number, { maxPositionEmbeddings }: BertConfig): void {
+  if (maxSeq <= maxPositionEmbeddings) return;
+  throw new ConfigError(`sequences of ${maxSeq} tokens, but the model has ${maxPositionEmbeddings} positions`, {
+    code: 'CONFIG-POSITIONS',
+    fix: `--max-seq ${maxPositionEmbeddings} at most`,
+  });
+}
+
 /**
  * Opens a fine-tuned model and hands it to `use` with the types of its kind. Its memory is given back afterwards.
- * @param only kinds that will do; others are refused
- * @throws as `openBase`; {ConfigError} no head for a task, or for another kind
+ * @param changes settings that take the place of those the model remembers
+ * @throws as `openBase`; {ConfigError} no head for a task
  */
 export async function withTask<R>(
   path: string,
   changes: Readonly<Record<string, unknown>>,
   use: <E, A>(loaded: LoadedTask<E, A>) => Promise<R>,
 ): Promise<R> {
-  const base = await openBase(path);
-  const where = `${base.folder}/config.json`;
-  const labels = parseLabels(base.json, where);
-  const kind = kindOf(base.json, labels, where);
-  const memory = { ...settingsOf(base.json, base.config, kind), ...changes };
-  const settings = { maxSeq: memory.maxSeq, truncate: memory.truncate, stride: memory.stride } as TextSettings;
-  const architecture = parseArchitecture(base.json, where);
-  const model = buildModel(architecture, { config: base.config, labels }) as HeadModel<unknown>;
-  setWeights(model, base.weights, base.folder);
-  const recipe: TaskRecipe = { labels, tokenizer: base.tokenizer, settings, classWeights: null, memory };
+  const { folder, kind, recipe, model: load } = await open(path, changes);
+  const model = load();
   try {
-    return await withKind(kind, (of) => use({ folder: base.folder, kind: of, task: of.make(recipe), model }));
+    return await withKind(kind, (of) => use({ folder, kind: of, task: of.make(recipe), model }));
   } finally {
     model.dispose();
   }
+}
+
+/**
+ * Opens a fine-tuned model of kinds that the caller knows.
+ * @param choose the kind's own part; null: the caller cannot use it
+ * @throws as `openBase`; {ConfigError} CONFIG-TASK: a model for another kind of task
+ */
+export async function openAs<E, A>(
+  path: string,
+  choose: (kind: TaskKind) => Kind<E, A> | null,
+  changes: Readonly<Record<string, unknown>> = {},
+): Promise<LoadedTask<E, A> & { readonly labels: readonly string[] }> {
+  const { folder, kind, recipe, model } = await open(path, changes);
+  const of = choose(kind);
+  if (of !== null) {
+    return { folder, kind: of, task: of.make(recipe), model: model(), labels: recipe.labels?.labels ?? [] };
+  }
+  throw new ConfigError(`${path}: this model is for ${kind}, which is not what is asked of it here`, {
+    code: 'CONFIG-TASK',
+    where: `${folder}/config.json`,
+    fix: 'Classifier is for classify and pair, Regressor for regress, Tagger for tag, Reader for qa, Chooser for choice',
+  });
 }

@@ -70,7 +70,7 @@ const required = (labels: LabelConfig | null): LabelConfig => {
 };
 
 /** Classes, sets of labels and numbers, of texts and of pairs. */
-const sequenceKind = (kind: 'classify' | 'pair' | 'regress'): Kind<SequenceExample, SequenceAnswer> => ({
+export const sequenceKind = (kind: 'classify' | 'pair' | 'regress'): Kind<SequenceExample, SequenceAnswer> => ({
   async read(path, { columns, known, multiLabel }) {
     const table = await readTable(path);
     const target = kind === 'regress' ? 'value' : multiLabel ? 'labels' : 'class';
@@ -102,7 +102,7 @@ function looksPaired({ rows }: RawTable): boolean {
   return (first?.cells ?? [...(first?.record.keys() ?? [])]).some((name) => PAIRED.test(name.trim()));
 }
 
-const tagKind: Kind<TagExample, TagAnswer> = {
+export const tagKind: Kind<TagExample, TagAnswer> = {
   async read(path, { columns, known }) {
     const format = tableFormat(path);
     const given = known === undefined ? {} : { known };
@@ -148,7 +148,7 @@ export function wordsOf(text: string, tokenizer: Tokenizer): string[] {
   return spans.map(({ start, end }) => text.slice(start, end));
 }
 
-const qaKind: Kind<QaExample, QaAnswer> = {
+export const qaKind: Kind<QaExample, QaAnswer> = {
   async read(path) {
     const format = tableFormat(path);
     if (format === 'json' || format === null) return readSquad(await readJsonValue(path), path);
@@ -185,7 +185,7 @@ const qaKind: Kind<QaExample, QaAnswer> = {
   texts: ({ question, context }) => [question, context],
 };
 
-const choiceKind: Kind<ChoiceExample, ChoiceAnswer> = {
+export const choiceKind: Kind<ChoiceExample, ChoiceAnswer> = {
   read: async (path, { columns }) => readChoices(await readTable(path), { columns, answered: true }),
   parse: (table, columns) => readChoices(table, { columns, answered: false }),
   learn: () => null,

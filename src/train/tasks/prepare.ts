@@ -5,8 +5,9 @@ import { ConfigError, DataError } from '../../core/errors.js';
 import { Rng, STREAM } from '../../core/random.js';
 import type { ColumnRequest } from '../../data/tasks/columns.js';
 import type { Problems } from '../../data/tasks/problems.js';
+import { Initializer } from '../../nn/init.js';
 import { tokensOf } from './batch.js';
-import { adopt, type Base } from './folder.js';
+import { type Base, headFrom } from './folder.js';
 import { type Kind, withKind } from './kinds.js';
 import type { DataSummary } from './results.js';
 import type { Task, TaskKind, TextSettings } from './task.js';
@@ -43,7 +44,8 @@ export interface PreparedTask<E, A> {
   readonly majority: number | null;
   /** Sentences about what was guessed. */
   readonly said: readonly string[];
-  initialize(model: HeadModel<unknown>): string[];
+  /** The model that a trial begins with, and what of it begins with random numbers though it has a base. */
+  start(config: BertConfig, seed: number): { readonly model: HeadModel<unknown>; readonly missing: readonly string[] };
 }
 
 /** Share of the training examples that is held back where there is no dev file. */
@@ -112,12 +114,13 @@ async function prepareKind<E, A>(of: Kind<E, A>, request: TaskRequest, base: Bas
   const parts = request.dev === null ? drawn(read.examples, Math.round(read.examples.length * HELD_BACK)) : null;
   const pool = parts?.left ?? read.examples;
   const examples = request.limit === null ? pool : drawn(pool, request.limit).taken;
+  if (examples.length === 0) throw tooFew(request, 0, parts?.taken.length ?? 0);
   const labels = of.learn(examples, multiLabel);
   const known = labels === null ? {} : { known: new Set(labels.labels) };
   const second = request.dev === null ? null : await of.read(request.dev, { columns, multiLabel, ...known });
   second?.problems.settle(skipBad);
   const held = second?.examples ?? parts?.taken ?? [];
-  if (examples.length === 0 || held.length === 0) throw tooFew(request, examples.length, held.length);
+  if (held.length === 0) throw tooFew(request, examples.length, held.length);
   const counts = of.counts(examples, labels?.labels ?? []);
   const classWeights = weightsFor(request.classWeights, labels, counts);
   const { settings, memory } = request;
@@ -135,7 +138,10 @@ async function prepareKind<E, A>(of: Kind<E, A>, request: TaskRequest, base: Bas
     about: { train: train.about, dev: dev.about },
     majority: labels?.problemType === 'single_label_classification' ? most : null,
     said: [read.said, ...(second === null ? [] : [second.said]), ...notes].filter((text) => text !== ''),
-    initialize: (model) => (request.fromScratch ? [] : adopt(model, base)),
+    start: (config, seed) =>
+      request.fromScratch
+        ? { model: task.build(config, new Initializer(seed)), missing: [] }
+        : headFrom(base, task, config, seed),
   };
 }
 

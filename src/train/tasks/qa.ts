@@ -2,12 +2,13 @@ import type { BertConfig } from '../../bert/config.js';
 import { NO_LABEL } from '../../bert/heads/losses.js';
 import { BertForQuestionAnswering, type SpanTargets } from '../../bert/heads/question-answering.js';
 import type { BertInput } from '../../bert/input.js';
-import { type AnswerRules, answerReport } from '../../data/metrics/answers.js';
+import { type AnswerRules, answerReport, compareAnswer } from '../../data/metrics/answers.js';
 import { idsOf, joined } from '../../data/tasks/encode.js';
 import type { Problems } from '../../data/tasks/problems.js';
 import type { QaExample } from '../../data/tasks/squad.js';
 import { ownerOf, type Window, windowsOver } from '../../data/tasks/windows.js';
 import type { Tokenizer } from '../../data/tokenizer.js';
+import type { Initializer } from '../../nn/init.js';
 import { bestSpans, type QaAnswer, type WindowScores } from './spans.js';
 import type { Feature, Measures, Task, TextSettings } from './task.js';
 
@@ -47,8 +48,8 @@ export class QaTask implements Task<QaExample, QaAnswer> {
     this.memory = { ...qa };
   }
 
-  build(config: BertConfig, seed: number): BertForQuestionAnswering {
-    return new BertForQuestionAnswering(config, { seed });
+  build(config: BertConfig, init: Initializer): BertForQuestionAnswering {
+    return new BertForQuestionAnswering(config, { init });
   }
 
   features(examples: readonly QaExample[], notes?: Problems): Feature[] {
@@ -118,6 +119,11 @@ export class QaTask implements Task<QaExample, QaAnswer> {
         ? {}
         : { has_answer_f1: hasAnswer.f1, no_answer_accuracy: noAnswer.exact };
     return { values: { f1, exact_match: exact, ...parts } };
+  }
+
+  judge({ answers }: QaExample, { text }: QaAnswer): { truth: unknown; correct: boolean | null } {
+    const truths = answers.map((answer) => answer.text);
+    return { truth: truths, correct: compareAnswer(text, truths, this.qa.rules).exact === 1 };
   }
 
   describe({ id, question }: QaExample, { text, score, start, end, best }: QaAnswer): Record<string, unknown> {

@@ -9,6 +9,7 @@ import { encodeSequence } from '../../data/tasks/encode.js';
 import type { Problems } from '../../data/tasks/problems.js';
 import type { SequenceExample } from '../../data/tasks/sequence.js';
 import type { Tokenizer } from '../../data/tokenizer.js';
+import type { Initializer } from '../../nn/init.js';
 import { argmax, type Feature, type Measures, rowsOf, softmax, type Task, type TextSettings } from './task.js';
 
 /** What a model says of a text or a pair. */
@@ -36,8 +37,8 @@ export class SequenceTask implements Task<SequenceExample, SequenceAnswer> {
     this.ids = new Map(labelConfig.labels.map((label, id) => [label, id]));
   }
 
-  build(config: BertConfig, seed: number): BertForSequenceClassification {
-    return new BertForSequenceClassification(config, this.labelConfig, { seed });
+  build(config: BertConfig, init: Initializer): BertForSequenceClassification {
+    return new BertForSequenceClassification(config, this.labelConfig, { init });
   }
 
   features(examples: readonly SequenceExample[], notes?: Problems): Feature[] {
@@ -114,6 +115,13 @@ export class SequenceTask implements Task<SequenceExample, SequenceAnswer> {
       perClass: report.perClass.map(({ label, ...row }) => ({ name: label, ...row })),
       confusion: { labels, counts: report.confusion },
     };
+  }
+
+  judge({ labels, value }: SequenceExample, answer: SequenceAnswer): { truth: unknown; correct: boolean | null } {
+    if (value !== null || labels === null) return { truth: value, correct: null };
+    const same = labels.length === answer.labels.length && labels.every((label) => answer.labels.includes(label));
+    const one = this.labelConfig.problemType === 'single_label_classification';
+    return { truth: one ? labels[0] : labels, correct: same };
   }
 
   describe({ text, pair }: SequenceExample, { labels: said, scores }: SequenceAnswer): Record<string, unknown> {

@@ -10,6 +10,7 @@ import type { Problems } from '../../data/tasks/problems.js';
 import { schemeOf, type TagExample } from '../../data/tasks/tags.js';
 import { ownerOf, windowsOver } from '../../data/tasks/windows.js';
 import type { Tokenizer } from '../../data/tokenizer.js';
+import type { Initializer } from '../../nn/init.js';
 import { argmax, type Feature, type Measures, rowsOf, softmax, type Task, type TextSettings } from './task.js';
 
 /** A tag for each word, and how sure it is. */
@@ -43,8 +44,8 @@ export class TagTask implements Task<TagExample, TagAnswer> {
     this.outside = this.ids.has('O') ? 'O' : labelConfig.labels[0];
   }
 
-  build(config: BertConfig, seed: number): BertForTokenClassification {
-    return new BertForTokenClassification(config, this.labelConfig, { seed });
+  build(config: BertConfig, init: Initializer): BertForTokenClassification {
+    return new BertForTokenClassification(config, this.labelConfig, { init });
   }
 
   features(examples: readonly TagExample[], notes?: Problems): Feature[] {
@@ -135,6 +136,10 @@ export class TagTask implements Task<TagExample, TagAnswer> {
       },
       perClass: report.perType.map(({ type, ...row }) => ({ name: type, ...row })),
     };
+  }
+
+  judge({ tags }: TagExample, answer: TagAnswer): { truth: unknown; correct: boolean | null } {
+    return { truth: tags, correct: tags === null ? null : tags.every((tag, i) => tag === answer.tags[i]) };
   }
 
   describe({ words }: TagExample, { tags, scores }: TagAnswer): Record<string, unknown> {

@@ -6,6 +6,7 @@ import type { LabelConfig } from '../../bert/labels.js';
 import type { Sequence, Truncation } from '../../data/tasks/encode.js';
 import type { Problems } from '../../data/tasks/problems.js';
 import type { Tokenizer } from '../../data/tokenizer.js';
+import type { Initializer } from '../../nn/init.js';
 
 /** What a model can be fine-tuned for. */
 export type TaskKind = 'classify' | 'pair' | 'regress' | 'tag' | 'qa' | 'choice';
@@ -59,7 +60,7 @@ export interface Task<Example, Answer> {
   readonly settings: TextSettings;
   /** Whatever else task.json must remember. */
   readonly memory: Readonly<Record<string, string | number | boolean>>;
-  build(config: BertConfig, seed: number): HeadModel<unknown>;
+  build(config: BertConfig, init: Initializer): HeadModel<unknown>;
   /** @param notes is told of texts that are too long */
   features(examples: readonly Example[], notes?: Problems): Feature[];
   /** How much the targets of features count together: the total that a loss is divided by. */
@@ -70,8 +71,10 @@ export interface Task<Example, Answer> {
   /** @param outputs of `split`, a row for each feature */
   answers(examples: readonly Example[], features: readonly Feature[], outputs: readonly Float32Array[]): Answer[];
   measure(examples: readonly Example[], answers: readonly Answer[]): Measures;
-  /** An answer as `predict` writes it; with the truth and the text where an evaluation asks for them. */
+  /** An answer as `predict` writes it, with the text. */
   describe(example: Example, answer: Answer): Record<string, unknown>;
+  /** What is true of an example, and whether the answer says so: what an evaluation adds to a description. */
+  judge(example: Example, answer: Answer): { readonly truth: unknown; readonly correct: boolean | null };
 }
 
 /** Rows first .. end - 1 of a matrix of `width` columns, as single precision. */

@@ -75,8 +75,8 @@ export interface TrialPlan<E, A> {
   readonly options: TrialOptions;
   readonly train: TaskData<E>;
   readonly dev: TaskData<E>;
-  /** Puts the weights in that the trial begins with; the head keeps those of its seed where there are none. */
-  initialize(model: HeadModel<unknown>): void;
+  /** Makes the model that the trial begins with. */
+  start(seed: number): HeadModel<unknown>;
 }
 
 /** Broken steps in a row that end a trial. */
@@ -102,9 +102,8 @@ export class Trial<E, A> {
   private order: { readonly epoch: number; readonly ids: Uint32Array } | null = null;
 
   constructor(readonly plan: TrialPlan<E, A>) {
-    const { task, config, options, train } = plan;
-    this.model = task.build(config, options.seed);
-    plan.initialize(this.model);
+    const { config, options, train } = plan;
+    this.model = plan.start(options.seed);
     freeze(this.model, config, options.freeze);
     const { optimizer: form, weightDecay, clip } = options;
     const adamw = { form, weightDecay, maxNorm: clip === 0 ? Number.POSITIVE_INFINITY : clip };
