@@ -86,7 +86,11 @@ export class AdamW {
     this.arena.settleGradients();
     backend.kernels.sumSquares(grads, this.sumSquares);
     for (const { offset, length, decayed, rate } of this.runs) {
-      this.update(offset, length, { ...rates, lr: rate * rates.lr, weightDecay: decayed ? this.options.weightDecay : 0 });
+      this.update(offset, length, {
+        ...rates,
+        lr: rate * rates.lr,
+        weightDecay: decayed ? this.options.weightDecay : 0,
+      });
     }
     if (outside !== undefined) backend.trace?.leave(outside);
   }
