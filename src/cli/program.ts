@@ -43,6 +43,12 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./pretrain.js')).pretrainCommand(),
   },
   {
+    name: 'adapt',
+    group: MODEL,
+    summary: 'go on with pre-training on a domain or a task',
+    load: async () => (await import('./adapt.js')).adaptCommand(),
+  },
+  {
     name: 'finetune',
     group: MODEL,
     summary: 'train a model on examples of a task',
@@ -59,6 +65,12 @@ export const COMMANDS: readonly Entry[] = [
     group: MODEL,
     summary: 'let a fine-tuned model answer, line by line',
     load: async () => (await import('./predict.js')).predictCommand(),
+  },
+  {
+    name: 'four-steps',
+    group: MODEL,
+    summary: 'measure what each step of training brings',
+    load: async () => (await import('./four-steps.js')).fourStepsCommand(),
   },
   {
     name: 'fill-mask',

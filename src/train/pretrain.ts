@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { requirePrecision, slowerNote } from '../backend/precision.js';
 import { type Choice, defaultChoice } from '../backend/select.js';
 import { type BertConfig, configToJson, parseConfig } from '../bert/config.js';
+import type { BertForPreTraining } from '../bert/pretraining.js';
 import { ConfigError, InputError } from '../core/errors.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 import { type LoadedCheckpoint, loadNewestCheckpoint } from '../io/checkpoint.js';
@@ -46,6 +47,8 @@ export interface NewRun extends Sitting {
   optionsFor(config: BertConfig): PretrainOptions;
   /** Texts with [MASK] to ask while it trains; empty: sentences that are held back. */
   readonly samples: readonly string[];
+  /** Puts weights in that the run begins with, instead of random ones: those of a model that it goes on from. */
+  initialize?(model: BertForPreTraining): void;
 }
 
 /** Begins a run in an empty folder. @throws every error of shards, configuration, options, memory and folder */
@@ -88,6 +91,7 @@ interface Prepared extends Sitting {
   readonly opened: Shards;
   readonly tokenizer: Tokenizer;
   readonly from: 'newest' | null;
+  initialize?(model: BertForPreTraining): void;
 }
 
 /** Takes the folder for itself while the run goes on. */
@@ -129,13 +133,13 @@ async function newest(folder: string, warn: (text: string) => void): Promise<Loa
 
 /** One sitting: from the first step to the report. */
 async function sit(
-  { folder, plan, opened, tokenizer, intervals, maxSeconds }: Prepared,
+  { folder, plan, opened, tokenizer, intervals, maxSeconds, initialize }: Prepared,
   checkpoint: LoadedCheckpoint | null,
   choice: Choice,
   around: Surroundings,
 ): Promise<RunEnd> {
   const { config, options } = plan;
-  const session = new Session({ folder, config, options, corpus: opened.corpus, tokenizer, choice }, checkpoint);
+  const session = new Session({ ...plan, folder, corpus: opened.corpus, tokenizer, choice, initialize }, checkpoint);
   const start = session.describe();
   const recorder = new Recorder(folder, start.resumedFrom, around.warn);
   const reporter = fanOut([recorder, around.reporter]);

@@ -27,6 +27,8 @@ export interface SessionPlan {
   readonly corpus: TokenCorpus;
   readonly tokenizer: Tokenizer;
   readonly choice: Choice;
+  /** Puts weights into a run that begins, instead of random ones. */
+  readonly initialize?: ((model: BertForPreTraining) => void) | undefined;
 }
 
 /** One sitting of a run: a model in training with its data, put together anew or from a checkpoint. */
@@ -59,6 +61,7 @@ export class Session {
       adamw: { form: options.optimizer, weightDecay: options.weightDecay, maxNorm: clipNorm(options) },
     });
     if (from !== null) restore(this.trainer, from);
+    else if (plan.initialize !== undefined) plan.initialize(model);
     else if (options.biasInit === 'unigram')
       model.mlm.bias.assign(logFrequencies(this.data.card.unigramCounts, config));
     this.secondsBefore = numberOf(from, 'seconds', 0);
