@@ -66,7 +66,7 @@ const anyNumber = (text: string): number => {
 export const addQaOptions = (command: Command): Command =>
   command
     .optionsGroup('Question answering:')
-    .option('--null', 'a text may hold no answer (SQuAD 2.0)')
+    .option('--null', 'a text may hold no answer (default: if some training question has none)')
     .option('--null-threshold <x>', 'no answer when it scores higher than the best one by more than this', anyNumber)
     .option('--max-answer <n>', 'most tokens of an answer (default: 30)', positiveInt)
     .addOption(

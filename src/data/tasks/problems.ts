@@ -16,6 +16,10 @@ const KINDS = {
   empty: { bad: false, what: 'an empty text; kept, read as [CLS] [SEP]' },
   scheme: { bad: false, what: 'a tag inside an entity that nothing began; it is taken as a beginning' },
   moved: { bad: false, what: 'an answer that stands elsewhere in its text than said; the nearest place is taken' },
+  lost: {
+    bad: false,
+    what: 'one of several answers does not stand in its text; it counts as right, and is not learnt from',
+  },
   long: { bad: false, what: 'a text longer than the model reads at once' },
 } as const;
 

@@ -2,7 +2,7 @@ import { DataError } from '../../core/errors.js';
 import { Problems } from './problems.js';
 import type { Read } from './sequence.js';
 
-/** An answer as its text and where it begins, in UTF-16 units. */
+/** An answer as its text and where it begins, in UTF-16 units; -1: it does not stand in its context word for word. */
 export interface Answer {
   readonly text: string;
   readonly start: number;
@@ -79,14 +79,15 @@ class SquadReader {
     const answers: Answer[] = [];
     for (const { text, start } of given) {
       const found = text === '' ? { start: -1, moved: true } : locate(context, text, start);
-      if (found.start < 0) continue;
-      if (found.moved && answered) this.problems.add('moved', place);
+      if (found.start >= 0 && found.moved && answered) this.problems.add('moved', place);
       answers.push({ text, start: found.start });
     }
-    if (given.length > 0 && answers.length === 0 && answered) {
+    const lost = answers.filter(({ start }) => start < 0).length;
+    if (lost > 0 && lost === answers.length && answered) {
       this.problems.add('answer', place, JSON.stringify(given[0].text.slice(0, 40)));
       return;
     }
+    if (lost > 0 && answered) this.problems.add('lost', place);
     this.examples.push({ line, id, question, context, answers });
   }
 

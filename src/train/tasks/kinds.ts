@@ -46,6 +46,8 @@ export interface Kind<E, A> {
   /** How often each label occurs, in the order of `labels`. */
   counts(examples: readonly E[], labels: readonly string[]): number[];
   make(recipe: TaskRecipe): Task<E, A>;
+  /** What the training examples tell of how the task is to be understood, where the user says nothing. */
+  remember(examples: readonly E[]): Record<string, string | number | boolean>;
   /** The texts of an example, for adaptation to a task. */
   texts(example: E): string[];
 }
@@ -92,6 +94,7 @@ export const sequenceKind = (kind: 'classify' | 'pair' | 'regress'): Kind<Sequen
     ),
   make: ({ labels, tokenizer, settings, classWeights }) =>
     new SequenceTask(kind, required(labels), tokenizer, settings, classWeights),
+  remember: () => ({}),
   texts: ({ text, pair }) => (pair === null ? [text] : [text, pair]),
 });
 
@@ -133,6 +136,7 @@ export const tagKind: Kind<TagExample, TagAnswer> = {
     ),
   make: ({ labels, tokenizer, settings, classWeights }) =>
     new TagTask(required(labels), tokenizer, settings, classWeights),
+  remember: () => ({}),
   texts: ({ words }) => [words.join(/\p{Script=Han}/u.test(words.join('')) ? '' : ' ')],
 };
 
@@ -182,6 +186,7 @@ export const qaKind: Kind<QaExample, QaAnswer> = {
       rules: pick('rules') as AnswerRules,
     });
   },
+  remember: (examples) => ({ nullable: examples.some(({ answers }) => answers.length === 0) }),
   texts: ({ question, context }) => [question, context],
 };
 
@@ -191,6 +196,7 @@ export const choiceKind: Kind<ChoiceExample, ChoiceAnswer> = {
   learn: () => null,
   counts: () => [],
   make: ({ tokenizer, settings }) => new ChoiceTask(tokenizer, settings),
+  remember: () => ({}),
   texts: ({ question, choices }) => [question, ...choices],
 };
 

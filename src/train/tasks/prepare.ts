@@ -54,7 +54,7 @@ const HELD_BACK = 0.1;
 const SPLIT_SEED = 0;
 
 /** A part of a list, drawn without regard to order, in the list's own order. */
-function drawn<T>(items: readonly T[], count: number): { taken: T[]; left: T[] } {
+export function drawn<T>(items: readonly T[], count: number): { taken: T[]; left: T[] } {
   const order = new Rng(SPLIT_SEED, STREAM.shuffle, items.length).shuffle(Array.from(items.keys()));
   const taken = new Set(order.slice(0, count));
   return { taken: items.filter((_, i) => taken.has(i)), left: items.filter((_, i) => !taken.has(i)) };
@@ -123,7 +123,8 @@ async function prepareKind<E, A>(of: Kind<E, A>, request: TaskRequest, base: Bas
   if (held.length === 0) throw tooFew(request, examples.length, held.length);
   const counts = of.counts(examples, labels?.labels ?? []);
   const classWeights = weightsFor(request.classWeights, labels, counts);
-  const { settings, memory } = request;
+  const { settings } = request;
+  const memory = { ...of.remember(examples), ...request.memory };
   const task = of.make({ labels, tokenizer: base.tokenizer, settings, classWeights, memory });
   const train = dataOf(of, task, examples, read.problems);
   const dev = dataOf(of, task, held, second?.problems ?? read.problems);

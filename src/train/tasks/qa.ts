@@ -65,7 +65,7 @@ export class QaTask implements Task<QaExample, QaAnswer> {
     const bounds = Int32Array.from({ length: ids.length + 1 }, (_, i) => i);
     const windows = windowsOver(bounds, room, Math.min(stride, room));
     if (windows.length > 1) notes?.add('long', `question ${example.line}`, `read in windows of ${maxSeq} tokens`);
-    const answer = example.answers[0];
+    const answer = example.answers.find(({ start }) => start >= 0);
     const last = answer === undefined ? -1 : from.findLastIndex((at) => at < answer.start + answer.text.length);
     const first = answer === undefined ? -1 : to.findIndex((at) => at > answer.start);
     return windows.map((window, w) => ({
