@@ -1,5 +1,5 @@
 // Products of bfloat16 numbers, the upper halves of floats, with sums in f32: AVX512_BF16. The product is that of
-// gemm.inl; only what it packs and multiplies is another.
+// gemm_words.inl.
 #include <immintrin.h>
 
 #pragma GCC diagnostic ignored "-Wunused-function"  // of these files only what the product needs is used
@@ -9,8 +9,7 @@
 #include "math.inl"
 #include "elementwise.inl"
 #include "reduce.inl"
-#define BG_PAIRS
-#include "gemm.inl"
+#include "gemm_words.inl"
 #include "roof_narrow.inl"
 
 static double loop(int64_t rounds) { return dot_loop<Vec, 2, multiply_add>(rounds); }

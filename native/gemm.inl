@@ -1,286 +1,180 @@
-// y = a b + bias. Both operands are first laid out in the order in which the innermost loop reads them ("packed"): a in
-// panels of at most MR rows, b in slivers of NR columns, both k-major. The micro-kernel multiplies a panel by a sliver
-// with the tile of y in registers (Goto and van de Geijn 2008; Van Zee and van de Geijn 2015, BLIS).
+// y = a b + bias, through an epilogue. Both operands are packed (gemm_pack.inl): a in panels of at most MR rows, b in
+// slivers of NR columns. A tile of y, panel by sliver, stays in registers for a whole block of k (gemm_tile.inl; Goto
+// and van de Geijn 2008; Van Zee and van de Geijn 2015, BLIS).
 //
-// A task takes a range of rows of y (of columns, where y is wide): it packs its own operand piece by piece, so that a
-// piece is read again while it is in the cache, and finds the other one, "shared", packed by the same thread before.
-// Packing it once for all threads is slower: to write lines that another core has read took 27 ns each on Zen 4, about
-// ten times the work of packing them twice.
+// A task takes a range of rows of y and a part of its columns. Its thread packs that part of b once, just before it is
+// needed, and finds it packed for the tasks it takes next. Packing b once for all threads is slower: to write lines
+// that another core has read took 27 ns each on Zen 4, about ten times the work of packing them twice.
 //
 // An element is the sum over blocks of k of (the sum over the block, in order, by multiply-add), plus the bias. Blocks
 // depend on k alone and every tile goes through the same loop, so neither m, n, the place in y, the batch nor the
 // number of threads changes a bit.
 
-// Loops over registers: unrolled before the compiler decides what lives in one (clang looks no further than a dozen).
-#define BG_UNROLL _Pragma("GCC unroll 16")
-
-static const int64_t NR = NV * VL;
-static const int64_t kDepth = 512;        // longest block of k
-static const int64_t kPiece = 64 * 1024;  // floats that a task packs at a time: half of a small second-level cache
-static const int64_t kShared = 2 * 1024 * 1024;  // floats of the shared operand that are packed at a time
-
-// One operand: `size` rows of a or columns of b, cut into strips (panels or slivers) of `width`, each with `step`
-// floats to an index of k.
-struct Operand {
-  const float *x, *end;
-  int64_t size, width, step, strips;
-  int turned;      // k is the contiguous axis
-  int64_t stride;  // between rows of memory
-  int64_t k;
-};
-
-#ifdef BG_PAIRS
-#include "gemm_bf16.inl"
-#else
-static const int64_t kPair = 1;  // numbers in a word of packed memory, the floats that all below counts in
-
-// A packed strip holds o.x[p][i], its `width` elements of one index of k side by side, `step` floats to the next index.
-// Whole vectors are stored: what they spill into the next index is written anew by it, and VL floats behind the strip
-// take the last of it.
-
-// Where k is not contiguous: row by row of memory, through a group of strips, `stride` floats apart.
-static void pack_rows(const Operand& o, int64_t first, int64_t last, int64_t p, int64_t depth, float* packed,
-                      int64_t stride) {
-  for (int64_t q = 0; q < depth; ++q) {
-    const float* row = o.x + (p + q) * o.stride;
-    for (int64_t i = first * o.width; i < least(last * o.width, o.size); i += 16)
-      __builtin_prefetch(row + 8 * o.stride + i);
-    for (int64_t strip = first; strip < last; ++strip) {
-      const int64_t width = least(o.width, o.size - strip * o.width), step = o.step ? o.step : width;
-      for (int64_t i = 0; i < width; i += VL) {
-        const float* from = row + strip * o.width + i;
-        float* to = packed + (strip - first) * stride + q * step + i;
-        store(to, from + VL <= o.end ? load(from) : load_part(from, least(VL, width - i)));
-      }
-    }
-  }
-}
-
-// Where k is contiguous: squares, turned in registers.
-static void pack_columns(const Operand& o, int64_t strip, int64_t p, int64_t depth, float* packed) {
-  const int64_t width = least(o.width, o.size - strip * o.width), step = o.step ? o.step : width;
-  const float* x = o.x + strip * o.width * o.stride + p;
-  for (int64_t q = 0; q < depth; q += VL) {
-    const int64_t count = least(VL, depth - q);
-    // The last vector first: what it spills, the first one writes anew.
-    for (int64_t i = (width - 1) / VL * VL; i >= 0; i -= VL) {
-      Vec row[VL];
-      for (int r = 0; r < VL; ++r) row[r] = load_count(x + least(i + r, width - 1) * o.stride + q, count);
-      transpose_square(row);
-      for (int c = 0; c < count; ++c) store(packed + (q + c) * step + i, row[c]);
-    }
-  }
-}
-
-static inline Vec multiply_add(Vec sum, Vec a, Vec b) { return sum + a * b; }
-#endif
-
-// Words of k numbers.
-static inline int64_t depth_of(int64_t k) { return (k + kPair - 1) / kPair; }
-
-// Strips first .. last - 1, `stride` floats apart, for words p .. p + depth - 1 of k.
-static void pack(const Operand& o, int64_t first, int64_t last, int64_t p, int64_t depth, float* packed,
-                 int64_t stride) {
-  const int64_t group = o.turned ? 1 : 16;  // more than this, and their pages outnumber what the processor keeps
-  for (int64_t i = first; i < last; i += group) {
-    float* to = packed + (i - first) * stride;
-    if (o.turned) pack_columns(o, i, p, depth, to);
-    else pack_rows(o, i, least(last, i + group), p, depth, to, stride);
-  }
-}
-
-struct Tile {
-  const float *a, *b;
-  int64_t depth;
-  float* y;
-  int64_t stride_y, cols;
-  const float* bias;  // of the tile's first column, or null
-  int add;            // to y; else y is written
-};
-
-// y = (y + sum) + bias; the order of these is the same at an edge.
-template <int R>
-static inline void finish_tile(const Tile& t, Vec (&sum)[R][NV]) {
-  BG_UNROLL for (int v = 0; v < NV; ++v) {
-    const Vec bias = t.bias ? load(t.bias + v * VL) : Vec{};
-    BG_UNROLL for (int r = 0; r < R; ++r) {
-      float* y = t.y + r * t.stride_y + v * VL;
-      if (t.add) sum[r][v] += load(y);
-      if (t.bias) sum[r][v] += bias;
-      store(y, sum[r][v]);
-    }
-  }
-}
-
-static void finish_edge(const Tile& t, int rows, Vec* sum) {
-  for (int r = 0; r < rows; ++r) {
-    for (int v = 0; v * VL < t.cols; ++v) {
-      const int64_t count = least(VL, t.cols - v * VL);
-      float* y = t.y + r * t.stride_y + v * VL;
-      Vec result = sum[r * NV + v];
-      if (t.add) result += load_count(y, count);
-      if (t.bias) result += load_count(t.bias + v * VL, count);
-      store_count(y, result, count);
-    }
-  }
-}
-
-template <int R>
-static __attribute__((noinline)) void multiply_tile(const Tile& t) {
-  Vec sum[R][NV];
-  BG_UNROLL for (int r = 0; r < R; ++r) {
-    BG_UNROLL for (int v = 0; v < NV; ++v) sum[r][v] = Vec{};
-    __builtin_prefetch(t.y + r * t.stride_y, 1);
-    __builtin_prefetch(t.y + r * t.stride_y + NR - 1, 1);
-  }
-  const float *a = t.a, *b = t.b;
-  for (int64_t p = 0; p < t.depth; ++p, a += R, b += NR) {
-    Vec row[NV];
-    BG_UNROLL for (int v = 0; v < NV; ++v) row[v] = load(b + v * VL);
-    BG_UNROLL for (int r = 0; r < R; ++r) {
-      const Vec factor = splat(a[r]);
-      BG_UNROLL for (int v = 0; v < NV; ++v) sum[r][v] = multiply_add(sum[r][v], factor, row[v]);
-    }
-  }
-  if (t.cols == NR) {
-    finish_tile<R>(t, sum);
-  } else {
-    Vec edge[R][NV];
-    BG_UNROLL for (int r = 0; r < R; ++r) BG_UNROLL for (int v = 0; v < NV; ++v) edge[r][v] = sum[r][v];
-    finish_edge(t, R, edge[0]);
-  }
-}
-
-template <int R>
-static inline void multiply_rows(int64_t rows, const Tile& t) {
-  if constexpr (R > 1)
-    if (rows < R) return multiply_rows<R - 1>(rows, t);
-  multiply_tile<R>(t);
-}
+static const int64_t kPart =
+    96 * 1024;  // floats of packed b that a task works with: a good part of a second-level cache
 
 struct Product {
+  const MatmulCall* call;
   Operand a, b;
-  float* y;
-  const float* bias;
-  int64_t n, k, blocks, depth;
-  int threads, add;
+  float *y, *x;  // x: of the epilogue
+  int64_t m, n, k, blocks, depth;
+  int threads;
 };
 
-// Strips of one operand as they lie packed for one block of k.
-struct Strips {
-  const float* packed;
-  int64_t stride, begin, end;
+// How the work is cut: `bands` of rows, each thread's own; `parts` of b of at most `slivers`; `groups` of rows within a
+// band, so that a thread that is done helps another one.
+struct Cut {
+  int64_t bands, parts, slivers, groups;
 };
 
-// The tiles of y where the panels meet the slivers. The sliver runs fastest: its neighbour continues the rows of y.
-static void multiply_strips(const Product& g, int64_t block, const Strips& panels, const Strips& slivers) {
-  const int last = block == g.blocks - 1;
-  const int64_t depth = last ? g.k - block * g.depth : g.depth;
-  for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
-    const int64_t i = panel * g.a.width, rows = least(g.a.width, g.a.size - i);
-    const float* a = panels.packed + (panel - panels.begin) * panels.stride;
-    for (int64_t sliver = slivers.begin; sliver < slivers.end; ++sliver) {
-      const int64_t j = sliver * NR;
-      const float* b = slivers.packed + (sliver - slivers.begin) * slivers.stride;
-      const float* bias = last && g.bias ? g.bias + j : nullptr;
-      multiply_rows<MR>(rows, {a, b, depth, g.y + i * g.n + j, g.n, least(NR, g.n - j), bias, block > 0 || g.add});
-    }
-  }
-}
-
-// Largest i with i * i <= n.
-static inline int64_t root(int64_t n) {
-  int64_t i = 0;
-  while ((i + 1) * (i + 1) <= n) ++i;
-  return i;
-}
-
-// What the calling thread has packed of the shared operand, for the tasks it takes next.
+// What the calling thread has packed of b, for the tasks it takes next.
 struct Packed {
-  const void* owner;  // each copy of this file counts its products
-  int64_t product, first, part, unused[4];
-  float strips[1];
+  int64_t product, part, unused[6];
+  float slivers[1];
 };
 static int64_t products = 0;
 
-static void multiply(const Run* run, const Product& g) {
-  const int64_t product = __atomic_add_fetch(&products, 1, __ATOMIC_RELAXED);
-  const int share_a = 2 * g.a.size < g.b.size;
-  const Operand &shared = share_a ? g.a : g.b, &own = share_a ? g.b : g.a;
-  const int64_t shared_strip = g.depth * shared.width + VL, own_strip = g.depth * own.width + VL;
-  // Many threads form a square: each meets a part of the shared operand only.
-  const int64_t parts = least(root(g.threads), shared.strips), part_strips = (shared.strips + parts - 1) / parts;
-  const int64_t at_once = least(g.blocks, most(1, kShared / (shared_strip * part_strips)));
-  // As many strips a task as the cache takes, but some tasks for each thread.
-  const int64_t tasks = g.threads > 1 ? 6 * g.threads : 1;
-  const int64_t group = parts > 1 ? 1 : most(1, least(kPiece / own_strip, own.strips / tasks));
-  // Panels stream past the slivers of a task; panels of a task meet as many slivers as the cache takes at a time.
-  const int64_t chunk = share_a ? shared.strips : most(1, kPiece / shared_strip);
-  for (int64_t first = 0; first < g.blocks; first += at_once) {
-    const int64_t last = least(g.blocks, first + at_once);
-    auto task = [&](int64_t begin, int64_t end) {
-      const int64_t part = begin % parts, own_begin = begin / parts, own_end = (end + parts - 1) / parts;
-      const int64_t from = part * part_strips, to = least(shared.strips, from + part_strips);
-      Packed* packed = (Packed*)run->scratch(0, 64 + at_once * part_strips * shared_strip * 4);
-      if (packed->owner != &products || packed->product != product || packed->first != first || packed->part != part) {
-        *packed = {&products, product, first, part, {}, {}};
-        for (int64_t block = first; block < last; ++block)
-          pack(shared, from, to, block * g.depth, least(g.depth, g.k - block * g.depth),
-               packed->strips + (block - first) * part_strips * shared_strip, shared_strip);
-      }
-      float* piece = (float*)run->scratch(1, (own_end - own_begin) * own_strip * 4);
-      for (int64_t block = first; block < last; ++block) {
-        pack(own, own_begin, own_end, block * g.depth, least(g.depth, g.k - block * g.depth), piece, own_strip);
-        const Strips mine = {piece, own_strip, own_begin, own_end};
-        for (int64_t s = from; s < to; s += chunk) {
-          const float* x = packed->strips + ((block - first) * part_strips + s - from) * shared_strip;
-          const Strips theirs = {x, shared_strip, s, least(s + chunk, to)};
-          multiply_strips(g, block, share_a ? theirs : mine, share_a ? mine : theirs);
-        }
-      }
-    };
-    parallel(run, own.strips * parts, group, task);
+struct Task {
+  const Product* product;
+  int64_t begin, end;       // rows
+  int64_t sliver, slivers;  // the part of b
+  float* panel;             // memory for one
+  float* b;                 // packed slivers
+  int64_t stride_b;         // from one to the next
+  int pack_b, sum;
+};
+
+// `count` rows of a (columns of b) from `first`, indices p .. p + depth - 1 of k, within so many steps. Not where rows
+// of memory share a set of the cache: they would push each other out.
+static Fetch fetch(const Operand& o, int64_t first, int64_t count, int64_t p, int64_t depth, int64_t steps) {
+  count = least(count, o.size - first);
+  const int64_t rows = o.turned ? count : depth, bytes = 4 * (o.turned ? depth : count);
+  const char* x = (const char*)(o.turned ? o.x + first * o.stride + p : o.x + p * o.stride + first);
+  if (!o.turned && o.stride % kSet == 0) return {};
+  const int64_t lines = bytes / 64 + (bytes % 64 != 0 || (uintptr_t)x % 64 != 0 || o.stride % 16 != 0);
+  if (count <= 0 || depth <= 0) return {};
+  return {x, o.stride * 4 - lines * 64, lines, rows, (rows * lines + steps - 1) / steps, 0};
+}
+
+// A tile of the panel of rows i .. i + rows - 1, with what does not change from sliver to sliver.
+static Tile tile_of(const Task& t, int64_t block, int64_t i, int64_t rows) {
+  const Product& g = *t.product;
+  const int64_t p = block * g.depth;
+  Tile x = {};
+  x.depth = least(g.depth, g.k - p), x.stride_y = g.n;
+  x.add = block > 0 || g.call->epilogue == kAddTo;
+  x.a = g.a.turned ? g.a.x + i * g.a.stride + p : g.a.x + p * g.a.stride + i, x.step_a = g.a.stride;
+  if (t.sum) sum_panel(x.a, x.step_a, rows, x.depth, g.call->sums + i, x.add);
+  if (t.slivers == 1) return x;
+  if (!g.a.turned) {
+    if (x.a + (x.depth - 1) * x.step_a + kSide <= g.a.end) x.keep_a = t.panel;
+  } else if (g.a.stride % kSet == 0) {
+    copy_rows(x.a, x.step_a, rows, x.depth, t.panel);
+    x.a = t.panel, x.step_a = kRow;
+  }
+  return x;
+}
+
+// The tiles of one panel; the sliver runs fastest, as its neighbour continues the rows of y. What is met for the first
+// time is packed by the way.
+static void multiply_panel(const Task& t, int64_t block, int64_t i, int64_t rows, int pack_b, Fetch* next_a,
+                           Fetch* next_b) {
+  const Product& g = *t.product;
+  const MatmulCall& c = *g.call;
+  const int64_t p = block * g.depth;
+  Tile x = tile_of(t, block, i, rows);
+  x.next_a = next_a, x.next_b = next_b;
+  for (int64_t s = 0; s < t.slivers; ++s) {
+    const int64_t j = (t.sliver + s) * NR, at = i * g.n + j;
+    float* b = t.b + s * t.stride_b;
+    const Ending ending = {c.bias ? c.bias + j : nullptr, c.epilogue, c.fn, g.x ? g.x + at : nullptr};
+    x.b = b, x.step_b = NR, x.keep_b = nullptr;
+    x.y = g.y + at, x.cols = least(NR, g.n - j), x.ending = block == g.blocks - 1 ? &ending : nullptr;
+    if (pack_b) {
+      if (g.b.turned || x.cols < NR) pack_sliver(g.b, j, p, x.depth, b);
+      else x.b = g.b.x + p * g.b.stride + j, x.step_b = g.b.stride, x.keep_b = b;
+    }
+    multiply_tile(x, rows, g.a.turned);
+    if (x.keep_a) x.a = t.panel, x.step_a = kSide, x.keep_a = nullptr;
   }
 }
 
-// A strip's width: a matrix that is not a multiple of `widest` is cut into nearly equal ones.
-static inline Operand operand(const float* x, int64_t size, int64_t k, int k_contiguous, int64_t widest, int64_t step) {
-  const int64_t strips = (size + widest - 1) / widest, width = step ? step : (size + strips - 1) / strips;
-  return {x, x + size * k, size, width, step, (size + width - 1) / width, k_contiguous, k_contiguous ? k : size, k};
+static void multiply_task(const Task& t, int64_t block) {
+  const Product& g = *t.product;
+  const int64_t rows = t.end - t.begin, panels = (rows + MR - 1) / MR;
+  const int64_t steps = t.slivers * most(1, least(g.depth, g.k - block * g.depth) / 4), more = block + 1 < g.blocks;
+  const int64_t p = block * g.depth, next = more ? p + g.depth : 0, depth = least(g.depth, g.k - next);
+  Fetch next_b = {};
+  if (!g.call->packed)
+    next_b = fetch(g.b, (more ? t.sliver : t.sliver + t.slivers) * NR, t.slivers * NR, next, depth, panels * steps);
+  for (int64_t i = 0; i < panels; ++i) {
+    const int64_t begin = t.begin + rows * i / panels, end = t.begin + rows * (i + 1) / panels;
+    const int64_t after = t.begin + rows * (i + 2) / panels;
+    Fetch next_a = {};
+    if (i + 1 < panels) next_a = fetch(g.a, end, after - end, p, least(g.depth, g.k - p), steps);
+    else if (more) next_a = fetch(g.a, t.begin, rows / panels, next, depth, steps);
+    multiply_panel(t, block, begin, end - begin, t.pack_b && i == 0, &next_a, &next_b);
+  }
 }
 
-// op(b) in slivers of NR columns, all of k one after the other.
-static void pack_once(const Run* run, const float* b, float* y, int64_t k, int64_t n, int transpose_b) {
-  const Operand o = operand(b, n, k, transpose_b, NR, NR);
-  const int64_t depth = depth_of(k);
-  auto body = [=](int64_t begin, int64_t end) {
-    if (k > 0) pack(o, begin, end, 0, depth, y + begin * depth * NR, depth * NR);
-  };
-  parallel(run, o.strips, most(1, kGrain / most(1, depth * NR)), body);
+static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Threads stand in a grid of bands times columns. The more bands, the more threads pack the same part of b; the fewer,
+// the more of them read the same rows of a.
+static Cut cut(const Product& g) {
+  const int64_t slivers = ceil_div(g.n, NR);
+  const double cost_a = 0.1, cost_b = g.call->packed ? 0 : (g.b.turned ? 0.5 : 0.1);
+  int64_t bands = 1;
+  double least_cost = 0;
+  for (int64_t i = 1; i <= g.threads; ++i) {
+    if (g.threads % i != 0) continue;
+    const double rows = (double)ceil_div(g.m, i), cols = (double)(ceil_div(slivers, g.threads / i) * NR);
+    const double cost = rows * cols / 16 + rows * cost_a + cols * cost_b;
+    if (i == 1 || cost < least_cost) bands = i, least_cost = cost;
+  }
+  const int64_t columns = g.threads / bands, share = ceil_div(slivers, columns);
+  const int64_t parts = least(slivers, columns * ceil_div(share, most(1, kPart / (g.depth * NR)))),
+                panels = ceil_div(ceil_div(g.m, bands), MR);
+  const int64_t groups = g.blocks > 1 || g.threads == 1 ? 1 : least(most(1, panels / 4), most(1, 6 * columns / parts));
+  return {bands, parts, ceil_div(slivers, parts), groups};
 }
 
-// What becomes of the product's elements once they are in y.
-static void finish(const Run* run, const MatmulCall& c) {
-  const auto all = [&](auto f) {
-    using F = decltype(f);
-    float *y = c.y, *x = c.x;
-    if (c.epilogue == kSlope) {
-      return map(run, c.batch * c.m * c.n, y, [=](int64_t i, int64_t count) {
-        const Vec at = load_count(x + i, count);
-        return load_count(y + i, count) * F::d(at, Vec{}, 0.f);
-      });
+static void multiply(const Run* run, const Product& g) {
+  const int64_t product = __atomic_add_fetch(&products, 1, __ATOMIC_RELAXED);
+  const Cut c = cut(g);
+  const int64_t slivers = ceil_div(g.n, NR), pieces = c.bands * c.groups;
+  float* ready = (float*)g.call->packed;
+  auto task = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t piece = i / (c.parts * c.groups) * c.groups + i % c.groups, part = i / c.groups % c.parts;
+      Task t = {&g,
+                g.m * piece / pieces,
+                g.m * (piece + 1) / pieces,
+                slivers * part / c.parts,
+                slivers * (part + 1) / c.parts - slivers * part / c.parts,
+                (float*)run->scratch(1, kPanel * 4),
+                nullptr,
+                g.depth * NR,
+                0,
+                g.call->sums != nullptr && part == 0 && !g.a.turned};
+      if (t.begin == t.end) continue;
+      Packed* packed = ready ? nullptr : (Packed*)run->scratch(0, 64 + c.slivers * g.depth * NR * 4);
+      for (int64_t block = 0; block < g.blocks; ++block) {
+        if (ready) {
+          t.b = ready + t.sliver * g.k * NR + block * g.depth * NR, t.stride_b = g.k * NR;
+        } else {
+          t.b = packed->slivers;
+          t.pack_b = g.blocks > 1 || packed->product != product || packed->part != part;
+          packed->product = product, packed->part = part;
+        }
+        multiply_task(t, block);
+      }
     }
-    map(run, c.batch * c.m * c.n, y, [=](int64_t i, int64_t count) {
-      const Vec t = load_count(y + i, count);
-      if (x != nullptr) store_count(x + i, t, count);
-      return F::f(t, 0.f);
-    });
   };
-  if (c.fn == kRelu) all(Relu());
-  else if (c.fn == kGelu) all(Gelu());
-  else all(GeluTanh());
+  parallel(run, c.bands * c.parts * c.groups, 1, task);
 }
 
+// The sum over k of each row of op(a), in a pass of its own.
 static void sum_rows(const Run* run, const MatmulCall& c) {
   float* sums = c.epilogue == kAddTo ? (float*)run->scratch(7, c.m * 4) : c.sums;
   if (c.transpose_a) reduce(run, kSum, c.a, sums, 1, c.k, c.m);
@@ -288,35 +182,22 @@ static void sum_rows(const Run* run, const MatmulCall& c) {
   if (sums != c.sums) accumulate(run, sums, c.sums, c.m);
 }
 
-static void multiply_all(const Run* run, MatmulCall c);
-
 static void matmul(const Run* run, const MatmulCall* call) {
-  multiply_all(run, *call);
-  if (call->epilogue == kActivate || call->epilogue == kSlope) finish(run, *call);
-  if (call->sums != nullptr) sum_rows(run, *call);
-}
-
-static void multiply_all(const Run* run, MatmulCall c) {
-  const int add = c.epilogue == kAddTo;
+  MatmulCall c = *call;
+  if (c.sums != nullptr && !c.transpose_a) sum_rows(run, c);
   if (c.stride_b == 0 && !c.transpose_a && c.stride_a == c.m * c.k) c.m *= c.batch, c.batch = 1;  // one tall matrix
   if (c.m == 0 || c.n == 0 || c.batch == 0) return;
-  if (c.k == 0) {
-    return parallel_rows(run, c.batch * c.m, c.n, [=](int64_t row) {
-      float* y = c.y + row * c.n;
-      each_vec(0, c.n, y, [=](int64_t j, int64_t n) {
-        return (add ? load_count(y + j, n) : Vec{}) + (c.bias ? load_count(c.bias + j, n) : Vec{});
-      });
-    });
-  }
   // Small matrices: a thread each; big ones: one after the other, each by all threads.
-  const int64_t k = depth_of(c.k), work = c.m * c.n * k, blocks = (k + kDepth - 1) / kDepth;
-  const int64_t depth = round_up((k + blocks - 1) / blocks, 16);
+  const int64_t work = c.m * c.n * most(c.k, 1), blocks = most(1, (c.k + kDepth - 1) / kDepth);
+  const int64_t depth = most(16, round_up((c.k + blocks - 1) / blocks, 16));
   const int alone = c.batch >= 4 * run->threads || work < 64 * 64 * 64;
-  auto body = [=](int64_t begin, int64_t end) {
+  auto body = [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const Operand a = operand(c.a + i * c.stride_a, c.m, c.k, !c.transpose_a, MR, 0);
-      const Operand b = operand(c.b + i * c.stride_b, c.n, c.k, c.transpose_b, NR, NR);
-      multiply(run, {a, b, c.y + i * c.m * c.n, c.bias, c.n, k, blocks, depth, alone ? 1 : run->threads, add});
+      const Operand a = operand(c.a + i * c.stride_a, c.m, c.k, !c.transpose_a);
+      const Operand b = operand(c.b + i * c.stride_b, c.n, c.k, c.transpose_b);
+      const int64_t at = i * c.m * c.n;
+      multiply(run,
+               {&c, a, b, c.y + at, c.x ? c.x + at : nullptr, c.m, c.n, c.k, blocks, depth, alone ? 1 : run->threads});
     }
   };
   parallel(run, c.batch, alone ? most(1, 64 * 64 * 64 / work) : c.batch, body);

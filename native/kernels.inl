@@ -14,6 +14,8 @@
 #include "optimizer.inl"
 #include "random.inl"
 #include "fused.inl"
+#include "gemm_pack.inl"
+#include "gemm_tile.inl"
 #include "gemm.inl"
 #include "small.inl"
 #include "attention.inl"

@@ -8,10 +8,10 @@ namespace {
 struct Sizes {
   int64_t m, n, k;
 };
-// Tiles are at most 14 x 32, blocks of k 512 long; 2 m < n changes what is shared.
-const Sizes kSizes[] = {{1, 1, 1},    {1, 7, 3},    {5, 6, 0},      {14, 32, 512}, {15, 33, 513},
-                        {13, 31, 17}, {200, 1, 33}, {64, 512, 100}, {100, 65, 9},  {29, 130, 1100},
-                        {1, 96, 600}, {0, 3, 4},    {3, 0, 4}};
+// Tiles are at most 14 x 32, blocks of k 512 long; k of 1024 has rows copied.
+const Sizes kSizes[] = {{1, 1, 1},    {1, 7, 3},    {5, 6, 0},      {14, 32, 512},  {15, 33, 513},
+                        {13, 31, 17}, {200, 1, 33}, {64, 512, 100}, {100, 65, 9},   {29, 130, 1100},
+                        {1, 96, 600}, {0, 3, 4},    {3, 0, 4},      {40, 70, 1024}, {130, 1030, 64}};
 
 // More threads than either side has strips, in name: the square of threads is cut as on a big machine.
 Run many() {
@@ -105,10 +105,85 @@ void check_call(const KernelTable& table, MatmulCall c) {
   if (!c.transpose_a && c.batch == 1 && c.m > 0) check_places(table, c, y);
 }
 
+// Values of gelu, geluTanh and relu, and their slopes.
+double function_of(int fn, double x) {
+  if (fn == kRelu) return x > 0 ? x : 0;
+  if (fn == kGelu) return x * erfc(-x / sqrt(2.)) / 2;
+  return x / (1 + exp(-1.5957691216057308 * (x + 0.044715 * x * x * x)));
+}
+double slope_of(int fn, double x) {
+  if (fn == kRelu) return x > 0 ? 1 : 0;
+  if (fn == kGelu) return erfc(-x / sqrt(2.)) / 2 + x * exp(-x * x / 2) * 0.3989422804014327;
+  const double s = 1 / (1 + exp(-1.5957691216057308 * (x + 0.044715 * x * x * x)));
+  return s + x * s * (1 - s) * 1.5957691216057308 * (1 + 0.134145 * x * x);
+}
+
+// Every epilogue and sums of rows, of b as it is and packed: within the product's bound times the largest slope, 1.13,
+// and the functions' own error of some units in the last place; the same bits on many threads.
+void check_epilogue(const KernelTable& table, MatmulCall c, bool packed) {
+  const int64_t n = c.m * c.n;
+  const Floats x = numbers(n, -3, 3, 4), before = numbers(n, -1, 1, 5), sums_before = numbers(c.m, -1, 1, 6);
+  Floats kept(n), sums(c.m), b(packed ? c.k * (c.n + 64) : 0);
+  if (packed) table.pack(&kSerial, c.b, b.data(), c.k, c.n, c.transpose_b);
+  c.packed = packed ? b.data() : nullptr;
+  c.x = c.epilogue == kSlope ? (float*)x.data() : c.epilogue == kActivate ? kept.data() : nullptr;
+  c.sums = sums.data();
+  Doubles exact(n);
+  double largest = 1;
+  for (int64_t i = 0; i < n; ++i) {
+    double size;
+    const double t = element(c, 0, i / c.n, i % c.n, &size);
+    largest = std::max(largest, size);
+    if (c.epilogue == kActivate) exact[i] = function_of(c.fn, t);
+    else if (c.epilogue == kSlope) exact[i] = t * slope_of(c.fn, x[i]);
+    else exact[i] = t + (c.epilogue == kAddTo ? before[i] : 0);
+  }
+  const std::string name = name_of(c) + (packed ? " packed" : "") + ", epilogue " + std::to_string(c.epilogue) +
+                           " of " + std::to_string(c.fn);
+  const auto run = [&](const Run* r, float* y) {
+    if (c.epilogue == kAddTo) std::copy(before.begin(), before.end(), y);
+    sums = sums_before;
+    c.y = y;
+    table.matmul(r, &c);
+  };
+  const Floats y = check(table, name, exact, (double)(c.k + 16) * ldexp(1.2, -24) * largest, run);
+  const Run wide = many();
+  const Floats sums_alone = sums, kept_alone = kept;
+  Floats again(y.size(), 77.f);
+  run(&wide, again.data());
+  same_bits(table, name + " on many threads", y.data(), again.data(), (int64_t)y.size());
+  same_bits(table, name + ", kept", kept.data(), kept_alone.data(), n);
+  same_bits(table, name + ", sums", sums.data(), sums_alone.data(), c.m);
+  for (int64_t i = 0; i < c.m; ++i) {
+    double sum = c.epilogue == kAddTo ? sums_before[i] : 0;
+    for (int64_t p = 0; p < c.k; ++p) sum += c.transpose_a ? c.a[p * c.m + i] : c.a[i * c.k + p];
+    if (!(fabs(sums[i] - sum) <= (double)(c.k + 2) * ldexp(1, -24) * (double)(c.k + 1)))
+      return fail(table, name + ": sums");
+  }
+}
+
+void check_epilogues(const KernelTable& table) {
+  for (const Sizes& s :
+       {Sizes{1, 1, 1}, {5, 6, 0}, {15, 33, 513}, {64, 96, 20}, {31, 200, 1100}, {200, 64, 128}, {40, 70, 1024}}) {
+    const Floats a = numbers(s.m * s.k, -1, 1, 1), b = numbers(s.k * s.n, -1, 1, 2), bias = numbers(s.n, -1, 1, 3);
+    for (int layout = 0; layout < 4; ++layout) {
+      MatmulCall c = call_of(s, a, b, bias.data(), layout, 1, 0);
+      const bool packed = layout != 1;
+      for (const int fn : {kRelu, kGelu, kGeluTanh}) {
+        c.fn = fn;
+        for (const int kind : {kActivate, kSlope}) c.epilogue = kind, check_epilogue(table, c, packed);
+      }
+      c.epilogue = kNone, check_epilogue(table, c, !packed);
+      c.epilogue = kAddTo, check_epilogue(table, c, packed);
+    }
+  }
+}
+
 }  // namespace
 
 void check_matmul(const KernelTable& table) {
   check_numbers(table);
+  check_epilogues(table);
   for (const Sizes& s : kSizes) {
     const Floats bias = numbers(s.n, -1, 1, 3);
     for (int layout = 0; layout < 4; ++layout) {

@@ -1,0 +1,213 @@
+// The innermost part of a product: R rows times NV vectors of y in registers, for one block of k (Goto and van de Geijn
+// 2008), and what becomes of them before they are stored.
+
+// Loops over registers: unrolled before the compiler decides what lives in one (clang looks no further than a dozen).
+#define BG_UNROLL _Pragma("GCC unroll 16")
+
+// What the last block of k does to the sum t of an element, its bias included.
+struct Ending {
+  const float* bias;  // of the tile's first column, or null
+  int kind, fn;
+  float* x;  // of the tile's first element: receives t, or holds what fn was applied to
+};
+
+// A piece of memory on its way to the second-level cache while tiles are multiplied: `rows` of `lines`, `rate` lines a
+// step of four indices of k. Steps are inlined by force: a call in the loop would put every sum into memory.
+struct Fetch {
+  const char* x;
+  int64_t skip;  // from the end of a row's lines to the next row
+  int64_t lines, rows, rate, line;
+
+  inline __attribute__((always_inline)) void step() {
+    for (int64_t i = 0; i < rate; ++i) {
+      __builtin_prefetch(x, 0, 2);
+      x += 64;
+      if (++line < lines) continue;
+      line = 0, x += skip;
+      if (--rows == 0) rate = 0;
+    }
+  }
+};
+
+struct Tile {
+  const float* a;
+  int64_t step_a;  // between rows where k is contiguous, else from one index of k to the next
+  const float* b;
+  int64_t step_b;          // from one index of k to the next
+  float *keep_a, *keep_b;  // receive the panel and the sliver packed, or are null
+  int64_t depth;
+  float* y;
+  int64_t stride_y, cols;
+  int add;               // to y; else y is written
+  const Ending* ending;  // of the last block of k; else null
+  Fetch *next_a, *next_b;
+};
+
+// y = (y + sum) + bias; the order of these is the same at an edge.
+template <int R>
+static inline void finish_tile(const Tile& t, Vec (&sum)[R][NV]) {
+  const float* row = t.ending == nullptr ? nullptr : t.ending->bias;
+  BG_UNROLL for (int v = 0; v < NV; ++v) {
+    const Vec bias = row ? load(row + v * VL) : Vec{};
+    BG_UNROLL for (int r = 0; r < R; ++r) {
+      float* y = t.y + r * t.stride_y + v * VL;
+      if (t.add) sum[r][v] += load(y);
+      if (row) sum[r][v] += bias;
+      store(y, sum[r][v]);
+    }
+  }
+}
+
+template <class End>
+static inline void finish_rows(const Tile& t, int rows, const Vec* sum, End end) {
+  const float* row = t.ending == nullptr ? nullptr : t.ending->bias;
+  for (int r = 0; r < rows; ++r) {
+    for (int v = 0; v * VL < t.cols; ++v) {
+      const int64_t at = r * t.stride_y + v * VL, count = least(VL, t.cols - v * VL);
+      Vec result = sum[r * NV + v];
+      if (t.add) result += load_count(t.y + at, count);
+      if (row) result += load_count(row + v * VL, count);
+      store_count(t.y + at, end(result, at, count), count);
+    }
+  }
+}
+
+template <class F>
+static void finish_with(const Tile& t, int rows, const Vec* sum) {
+  float* x = t.ending->x;
+  if (t.ending->kind == kSlope) {
+    return finish_rows(t, rows, sum, [=](Vec result, int64_t at, int64_t count) {
+      return result * F::d(load_count(x + at, count), Vec{}, 0.f);
+    });
+  }
+  finish_rows(t, rows, sum, [=](Vec result, int64_t at, int64_t count) {
+    if (x != nullptr) store_count(x + at, result, count);
+    return F::f(result, 0.f);
+  });
+}
+
+static inline int is_function(const Ending* ending) {
+  return ending != nullptr && (ending->kind == kActivate || ending->kind == kSlope);
+}
+
+// Tiles at the right edge, and those with a function: no registers to spare for these.
+static __attribute__((noinline)) void finish_slowly(const Tile& t, int rows, const Vec* sum) {
+  if (!is_function(t.ending)) finish_rows(t, rows, sum, [](Vec result, int64_t, int64_t) { return result; });
+  else if (t.ending->fn == kRelu) finish_with<Relu>(t, rows, sum);
+  else if (t.ending->fn == kGelu) finish_with<Gelu>(t, rows, sum);
+  else finish_with<GeluTanh>(t, rows, sum);
+}
+
+// What a tile asks for while it multiplies: its rows of y, and what will be packed next. A few lines at a time: a burst
+// would fill the queue of misses and hold up the loads behind it.
+struct Errands {
+  const float* y;
+  int64_t stride, rows;
+  Fetch *a, *b;
+
+  // Whether there is more to do.
+  inline __attribute__((always_inline)) bool step() {
+    if (rows > 0) {
+      __builtin_prefetch(y, 1);
+      __builtin_prefetch(y + NR - 1, 1);
+      y += stride, --rows;
+    }
+    if (a->rate) a->step();
+    if (b->rate) b->step();
+    return rows > 0 || a->rate || b->rate;
+  }
+};
+
+// How far ahead of their use lines are asked for that nobody has touched before: about 200 ns, in indices of k.
+static const int64_t kAhead = 24;
+
+// A panel whose rows are contiguous: one pointer for three rows, as an address may hold a pointer and one or two steps.
+template <int R>
+struct RowPanel {
+  const float* x[(R + 2) / 3];
+  int64_t step;
+  explicit RowPanel(const Tile& t) : step(t.step_a) {
+    BG_UNROLL for (int i = 0; i < (R + 2) / 3; ++i) x[i] = t.a + 3 * i * step;
+  }
+  float at(int r) const { return x[r / 3][r % 3 * step]; }
+  void next() { BG_UNROLL for (int i = 0; i < (R + 2) / 3; ++i)++ x[i]; }
+  void keep() {}
+};
+
+// A panel that holds the rows of one index of k side by side.
+template <int R>
+struct SidePanel {
+  const float* x;
+  float* to;
+  int64_t step;
+  explicit SidePanel(const Tile& t) : x(t.a), to(t.keep_a), step(t.step_a) {}
+  float at(int r) const { return x[r]; }
+  void next() { x += step; }
+  void keep() {
+    if (!to) return;
+    for (int r = 0; r < R; r += VL) store(to + r, load(x + r));
+    __builtin_prefetch(x + kAhead * step, 0, 2);
+    __builtin_prefetch(x + kAhead * step + R - 1, 0, 2);
+    to += kSide;
+  }
+};
+
+// First: the panel or the sliver is met for the first time, is read where it lies, and packed for the tiles to come.
+template <int R, template <int> class Panel, bool First>
+static __attribute__((noinline)) void multiply_tile(const Tile& t) {
+  Vec sum[R][NV];
+  BG_UNROLL for (int r = 0; r < R; ++r) { BG_UNROLL for (int v = 0; v < NV; ++v) sum[r][v] = Vec{}; }
+  Errands errands = {t.y, t.stride_y, R, t.next_a, t.next_b};
+  Panel<R> a(t);
+  const float* b = t.b;
+  float* keep_b = t.keep_b;
+  const int64_t step_b = First ? t.step_b : NR;
+  const auto index = [&]() __attribute__((always_inline)) {
+    Vec row[NV];
+    BG_UNROLL for (int v = 0; v < NV; ++v) row[v] = load(b + v * VL);
+    BG_UNROLL for (int r = 0; r < R; ++r) {
+      const Vec factor = splat(a.at(r));
+      BG_UNROLL for (int v = 0; v < NV; ++v) sum[r][v] += factor * row[v];
+    }
+    if (First && keep_b) {
+      BG_UNROLL for (int v = 0; v < NV; ++v) {
+        store(keep_b + v * VL, row[v]);
+        __builtin_prefetch(b + kAhead * step_b + v * VL, 0, 2);
+      }
+      keep_b += NR;
+    }
+    if (First) a.keep();
+    a.next(), b += step_b;
+  };
+  int64_t p = 0;
+  bool busy = true;
+  for (; p + 4 <= t.depth; p += 4) {
+    for (int q = 0; q < 4; ++q) index();
+    if (busy) busy = errands.step();
+  }
+  for (; p < t.depth; ++p) index();
+  if (t.cols == NR && !is_function(t.ending)) {
+    finish_tile<R>(t, sum);
+  } else {
+    Vec all[R][NV];
+    BG_UNROLL for (int r = 0; r < R; ++r) BG_UNROLL for (int v = 0; v < NV; ++v) all[r][v] = sum[r][v];
+    finish_slowly(t, R, all[0]);
+  }
+}
+
+typedef void (*TileFn)(const Tile&);
+template <template <int> class Panel, bool First, int... R>
+struct Tiles {
+  static constexpr TileFn of[] = {multiply_tile<R, Panel, First>...};
+};
+template <template <int> class Panel, bool First, int Count, int... R>
+struct TilesUpTo : TilesUpTo<Panel, First, Count - 1, Count, R...> {};
+template <template <int> class Panel, bool First, int... R>
+struct TilesUpTo<Panel, First, 0, R...> : Tiles<Panel, First, R...> {};
+
+// Multiplies a panel of so many rows, of either layout.
+static inline void multiply_tile(const Tile& t, int64_t rows, int turned) {
+  const bool first = t.keep_a || t.keep_b;
+  if (turned) (first ? TilesUpTo<RowPanel, true, MR>::of : TilesUpTo<RowPanel, false, MR>::of)[rows - 1](t);
+  else (first ? TilesUpTo<SidePanel, true, MR>::of : TilesUpTo<SidePanel, false, MR>::of)[rows - 1](t);
+}
