@@ -1,79 +1,120 @@
 // Matrix products at BERT's shapes through the library, as GFLOP/s and as a share of the peak measured in the same
-// round. nn = X W (forward), nt = dY W^T, tn = X^T dY (weight gradient).
-//   node bench/matmul.mjs [--threads 1,2] [--shapes 512x768x768,...] [--isa avx2] [--rounds 3] [--seconds 0.1] [--json file]
+// round; with --peers beside OpenBLAS, BLIS and oneDNN, in turn. A shape is tokens x in x out. nn = X[tokens, in] W[in, out],
+// nt = X W[out, in]^T, tn = X^T dY[tokens, out] (a weight's gradient), packed = nn with W packed before.
+//   node bench/matmul.mjs [--threads 2,1] [--shapes 512x768x768,...] [--layouts nn,nt,tn,packed] [--isa avx2] [--rounds 3]
+//                         [--seconds 0.1] [--json file] [--peers] [--peers-root folder]
+// Peers are compiled by c++ and open what libraries the system has; --peers-root (or BG_PEERS_ROOT) names the root of another
+// system that has them, which is entered by chroot.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { median, nativeBackend, secondsOf } from './measure.mjs';
+import { startProducts } from './peers/products.mjs';
 
 const { values } = parseArgs({
   options: {
     threads: { type: 'string', default: '2,1' },
-    // rows x inner size x columns: small, mini and base layers, and the masked places times the vocabulary
+    // tiny, mini, small and base layers, and the masked places times the vocabulary
     shapes: {
       type: 'string',
       default:
-        '512x768x768,128x128x128,4096x128x128,512x256x256,4096x256x1024,2048x512x128,128x768x768,4096x768x768,640x256x30522',
+        '128x128x128,128x768x768,512x128x128,512x256x256,512x768x768,4096x128x128,4096x128x512,4096x256x256,' +
+        '4096x256x1024,4096x512x512,4096x768x768,4096x768x3072,4096x3072x768,512x256x30522',
     },
+    layouts: { type: 'string', default: 'nn,nt,tn' },
     isa: { type: 'string' },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '0.1' },
     json: { type: 'string' },
+    peers: { type: 'boolean', default: false },
+    'peers-root': { type: 'string', default: process.env.BG_PEERS_ROOT ?? '' },
   },
 });
+const seconds = Number(values.seconds);
 
-/** One product, set up so that `run` computes it `times` times: a queue of some milliseconds. */
-function prepare(backend, [m, k, n], layout) {
+/** One product, set up so that `run` computes it often enough for a queue of some milliseconds. */
+function prepare(backend, { layout, m: tokens, k: from, n }) {
+  const [m, k] = layout === 'tn' ? [from, tokens] : [tokens, from];
   const [a, b, y] = [m * k, k * n, m * n].map((length) => backend.alloc(length, 'f32'));
   backend.kernels.fill(a, 0.5);
   backend.kernels.fill(b, 0.25);
   const flops = 2 * m * k * n;
   const times = Math.ceil(5e8 / flops);
   const [transposeA, transposeB] = [layout === 'tn', layout === 'nt'];
-  const call = { a, b, y, m, n, k, transposeA, transposeB, batch: 1, strideA: 0, strideB: 0 };
+  const packed = layout === 'packed' ? backend.alloc(backend.kernels.packedLength(k, n), 'f32') : undefined;
+  if (packed !== undefined) backend.kernels.pack(b, packed, k, n, false);
+  const call = { a, b, y, m, n, k, transposeA, transposeB, batch: 1, strideA: 0, strideB: 0, packed };
   const run = () => {
     for (let i = 0; i < times; i++) backend.kernels.matmul(call);
     return backend.flush();
   };
-  const free = () => [a, b, y].forEach((buf) => void backend.free(buf));
+  const free = () => [a, b, y, ...(packed === undefined ? [] : [packed])].forEach((buf) => void backend.free(buf));
   return { flops: flops * times, run, free };
 }
 
-async function measure(backend, shape, layout) {
-  const product = prepare(backend, shape, layout);
+async function measure(backend, one) {
+  const product = prepare(backend, one);
   await product.run();
-  const seconds = await secondsOf(`${shape} ${layout}`, product.run, Number(values.seconds));
+  const time = await secondsOf(one.layout, product.run, seconds);
   product.free();
-  return product.flops / seconds / 1e9;
+  return product.flops / time / 1e9;
 }
 
-const shapes = values.shapes.split(',').map((shape) => shape.split('x').map(Number));
+/** GFLOP/s of one side over the rounds: the median, and how far they lie apart. */
+const summary = (rates) => {
+  const middle = median(rates);
+  return { gflops: middle, spread: (Math.max(...rates) - Math.min(...rates)) / middle };
+};
+
+/** All rounds of one product, sides in turn. */
+async function compare(backend, threads, one, peers) {
+  const sides = new Map([['ours', []], ...peers.map(({ name }) => [name, []])]);
+  const shares = [];
+  for (let round = 0; round < Number(values.rounds); round++) {
+    const peak = backend.fmaPeak(threads);
+    const rate = await measure(backend, one);
+    sides.get('ours').push(rate);
+    shares.push(rate / peak);
+    for (const { name, ask } of peers) sides.get(name).push((await ask({ ...one, seconds })).gflops);
+  }
+  const results = Object.fromEntries([...sides].map(([name, rates]) => [name, summary(rates)]));
+  const best = Math.max(...peers.map(({ name }) => results[name].gflops));
+  return {
+    ...one,
+    threads,
+    isa: backend.isa,
+    share: median(shares),
+    ...results,
+    ...(peers.length > 0 && { ratio: results.ours.gflops / best }),
+  };
+}
+
+const spaced = (value, digits, width) => value.toFixed(digits).padStart(width);
+
+function line({ layout, m, k, n, share, ratio, ...sides }, peers) {
+  const name = `${[m, k, n].join(' x ').padEnd(19)}${layout.padEnd(7)}`;
+  const rates = ['ours', ...peers.map((peer) => peer.name)].map(
+    (side) => `${spaced(sides[side].gflops, 0, 8)} ±${spaced(50 * sides[side].spread, 0, 2)} %`,
+  );
+  return `${name}${spaced(share, 2, 5)}${rates.join('')}${ratio === undefined ? '' : spaced(ratio, 2, 8)}`;
+}
+
 const results = [];
+const shapes = values.shapes.split(',').map((shape) => shape.split('x').map(Number));
 for (const threads of values.threads.split(',').map(Number)) {
   const backend = nativeBackend(threads, values.isa);
-  const cases = shapes.flatMap((shape) =>
-    ['nn', 'nt', 'tn'].map((layout) => ({ shape, layout, rates: [], shares: [] })),
-  );
-  const peaks = [];
-  for (let round = 0; round < Number(values.rounds); round++) {
-    for (const shape of shapes) {
-      const peak = backend.fmaPeak(threads);
-      peaks.push(peak);
-      for (const one of cases.filter((c) => c.shape === shape)) {
-        const rate = await measure(backend, shape, one.layout);
-        one.rates.push(rate);
-        one.shares.push(rate / peak);
-      }
+  const peers = values.peers ? await startProducts(threads, values['peers-root']) : [];
+  const peak = backend.fmaPeak(threads);
+  console.log(`${backend.runsOn}: peak ${peak.toFixed(0)} GFLOP/s`);
+  const names = ['ours', ...peers.map(({ name }) => name)].map((name) => name.padStart(14)).join('');
+  console.log(`${'tokens x in x out'.padEnd(26)}share${names}${peers.length > 0 ? '   ratio' : ''}`);
+  for (const [m, k, n] of shapes) {
+    for (const layout of values.layouts.split(',')) {
+      const shown = layout === 'packed' ? [] : peers;
+      const result = await compare(backend, threads, { layout, m, k, n }, shown);
+      results.push(result);
+      console.log(line(result, shown));
     }
   }
-  console.log(`${backend.runsOn}: peak ${median(peaks).toFixed(0)} GFLOP/s; GFLOP/s and share of the peak`);
-  for (const shape of shapes) {
-    const columns = cases
-      .filter((c) => c.shape === shape)
-      .map(({ layout, rates, shares }) => {
-        results.push({ threads, isa: backend.isa, shape, layout, gflops: median(rates), share: median(shares) });
-        return `${layout} ${median(rates).toFixed(0).padStart(4)} ${median(shares).toFixed(2)}`;
-      });
-    console.log(`  ${shape.join(' x ').padEnd(20)}${columns.join('   ')}`);
-  }
+  for (const peer of peers) peer.close();
 }
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);
