@@ -74,11 +74,18 @@ ${names.map((name) => `        slice_${name}[u] = row_${name}(base + row, head, 
     }`;
 
 const kind = ({ vector }: AttentionForm): 'vec4' | 'f32' => (vector ? 'vec4' : 'f32');
-const OFFSETS = (given: boolean): FastKernel['params'] => ({
-  offsets: 'i32',
-  ...(given ? { askers: 'i32', places: 'i32' } : {}),
-});
-const NUMBERS = { heads: 'int', maxSeq: 'int', scale: 'float', keepScale: 'float' } as const;
+/** Offsets, and behind them who asks, in one buffer: WebGPU promises a kernel eight. */
+const OFFSETS = { ints: 'i32' } as const;
+const NUMBERS = { sequences: 'int', heads: 'int', maxSeq: 'int', scale: 'float', keepScale: 'float' } as const;
+const PLACES = `
+fn offsets_at(i : u32) -> i32 { return ints_at(i); }
+fn askers_at(i : u32) -> i32 { return ints_at(params.sequences + 1u + i); }
+fn places_at(i : u32) -> i32 { return ints_at(2u * (params.sequences + 1u) + i); }`;
+/** What the gradient reads of a query or key besides its row, in one buffer: lse, then dots, then keyBias. */
+const FLOATS = `
+fn lse_at(i : u32) -> f32 { return floats_at(i); }
+fn dots_at(i : u32) -> f32 { return floats_at(params.asked + i); }
+fn keyBias_at(i : u32) -> f32 { return floats_at(2u * params.asked + i); }`;
 const kept = ({ dropout }: AttentionForm): FastKernel['params'] => (dropout ? { mask: 'u32' } : {});
 
 /**
@@ -137,12 +144,12 @@ export function forwardKernel(form: AttentionForm): FastKernel {
       k: kind(form),
       v: kind(form),
       keyBias: 'f32',
-      ...OFFSETS(given),
+      ...OFFSETS,
       ...kept(form),
       ...NUMBERS,
     },
     outputs: { y: kind(form), lse: 'f32' },
-    wgsl: `${EXP}
+    wgsl: `${EXP}${PLACES}
 ${['q', 'k', 'v'].map((name) => rowReader(name, form)).join('\n')}
 ${rowWriter('y', form)}
 ${sliceOf(form, 'k')}
@@ -170,10 +177,11 @@ const GRAD_INPUTS = ['q', 'k', 'v', 'dY'] as const;
 
 const gradParams = (form: AttentionForm, names: readonly string[]): FastKernel['params'] => ({
   ...Object.fromEntries(names.map((name) => [name, kind(form)])),
-  ...{ keyBias: 'f32', lse: 'f32', ...(names.includes('v') ? { dots: 'f32' } : {}) },
-  ...OFFSETS(form.given),
+  floats: 'f32',
+  ...OFFSETS,
   ...kept(form),
   ...NUMBERS,
+  asked: 'int',
 });
 
 /** dQ of a query, by walking over the keys. */
@@ -183,7 +191,8 @@ export function queryGradKernel(form: AttentionForm): FastKernel {
     name: `attentionGrad dQ ${formName(form)}`,
     params: gradParams(form, GRAD_INPUTS),
     outputs: { dQ: kind(form) },
-    wgsl: `${GRAD_INPUTS.map((name) => rowReader(name, form)).join('\n')}
+    wgsl: `${PLACES}${FLOATS}
+${GRAD_INPUTS.map((name) => rowReader(name, form)).join('\n')}
 ${rowWriter('dQ', form)}
 ${sliceOf(form, 'k')}
 ${sliceOf(form, 'v')}
@@ -227,7 +236,8 @@ ${add(form, 'g', 'weight', 'slice_dY')}`;
     name: `attentionGrad ${which} ${formName(form)}`,
     params: gradParams(form, names),
     outputs: { [which]: kind(form) },
-    wgsl: `${names.map((name) => rowReader(name, form)).join('\n')}
+    wgsl: `${PLACES}${FLOATS}
+${names.map((name) => rowReader(name, form)).join('\n')}
 ${rowWriter(which, form)}
 ${sliceOf(form, 'q')}
 ${sliceOf(form, 'dY')}

@@ -4,6 +4,7 @@ import { withScratch } from '../kernels/scratch.js';
 import { type FastKernel, line, type Operand } from '../spec.js';
 import { type AttentionForm, BLOCK, forwardKernel, keyGradKernel, queryGradKernel } from './attention-shader.js';
 import { KEY_PARAMS, keyNumbers } from './dropout.js';
+import { copy } from './indexing.js';
 import { PHILOX } from './philox.js';
 import { type FastRunner, foldThreads, inFours, LINE_MAIN, MOST_GROUPS } from './runner.js';
 
@@ -12,7 +13,7 @@ const MOST_HEAD_DIM = 128;
 
 /** Whether the fast kernels can take it: a head fits into registers, every count into one launch. */
 export const takesAttention = ({ limits }: FastRunner, { headDim, heads, sequences }: AttentionCall): boolean =>
-  headDim <= MOST_HEAD_DIM && limits.bindings >= 10 && Math.max(heads, sequences) <= MOST_GROUPS;
+  headDim <= MOST_HEAD_DIM && limits.bindings >= 8 && Math.max(heads, sequences) <= MOST_GROUPS;
 
 /** 1 in the bit of each key that is kept, 32 keys a word. A thread draws 64 of a row. */
 const MASK: FastKernel = {
@@ -58,9 +59,29 @@ function withMask(runner: FastRunner, call: AttentionCall, use: (mask: readonly 
   runner.free(mask);
 }
 
-const offsetsOf = ({ offsets, queries }: AttentionCall): Operand[] =>
-  queries === null ? [line(offsets)] : [line(offsets), line(queries.offsets), line(queries.places)];
-const numbersOf = ({ heads, maxSeq, scale, dropout }: AttentionCall): number[] => [
+/** Lends a buffer that holds others one after the other. */
+function withJoined(runner: FastRunner, type: 'f32' | 'i32', parts: readonly Buf[], use: (all: Buf) => void): void {
+  const all = runner.alloc(
+    parts.reduce((sum, { length }) => sum + length, 0),
+    type,
+  );
+  let at = 0;
+  for (const part of parts) {
+    copy(runner, part, all, [part.length], { offset: 0, strides: [1] }, { offset: at, strides: [1] });
+    at += part.length;
+  }
+  use(all);
+  runner.free(all);
+}
+
+/** Lends the offsets of sequences, and where only some rows ask, theirs and their places behind them. */
+function withOffsets(runner: FastRunner, { offsets, queries }: AttentionCall, use: (ints: Operand) => void): void {
+  if (queries === null) use(line(offsets));
+  else withJoined(runner, 'i32', [offsets, queries.offsets, queries.places], (all) => use(line(all)));
+}
+
+const numbersOf = ({ sequences, heads, maxSeq, scale, dropout }: AttentionCall): number[] => [
+  sequences,
   heads,
   maxSeq,
   scale,
@@ -75,10 +96,12 @@ const groupsOf = ({ maxSeq, heads, sequences }: AttentionCall): readonly [number
 export function attention(runner: FastRunner, call: AttentionCall, y: Buf, lse: Buf): void {
   if (call.queryRows === 0) return;
   const form = formOf(runner, call, y);
-  withMask(runner, call, (mask) => {
-    const inputs = [line(call.q), line(call.k), line(call.v), line(call.keyBias), ...offsetsOf(call), ...mask];
-    runner.launch(forwardKernel(form), [...inputs, ...numbersOf(call)], [line(y), line(lse)], groupsOf(call));
-  });
+  withMask(runner, call, (mask) =>
+    withOffsets(runner, call, (offsets) => {
+      const inputs = [line(call.q), line(call.k), line(call.v), line(call.keyBias), offsets, ...mask];
+      runner.launch(forwardKernel(form), [...inputs, ...numbersOf(call)], [line(y), line(lse)], groupsOf(call));
+    }),
+  );
 }
 
 export function attentionGrad(
@@ -90,19 +113,24 @@ export function attentionGrad(
   const { q, k, v, keyBias, queryRows, rows, heads, headDim } = call;
   if (rows === 0) return;
   const form = formOf(runner, call, dY, dQ, dK, dV);
-  const places = offsetsOf(call);
-  const numbers = numbersOf(call);
+  const asked = queryRows * heads;
+  const numbers = [...numbersOf(call), asked];
   const groups = groupsOf(call);
-  withMask(runner, call, (mask) => {
-    withScratch(runner, [queryRows * heads], ([dots]) => {
-      rowDot(runner, dY, y, dots, queryRows * heads, headDim);
-      const all = [q, k, v, dY, keyBias, lse, dots].map((buf) => line(buf));
-      const some = [q, k, dY, keyBias, lse].map((buf) => line(buf));
-      const launch = (kernel: FastKernel, inputs: readonly Operand[], out: Buf): void =>
-        runner.launch(kernel, [...inputs, ...places, ...mask, ...numbers], [line(out)], groups);
-      if (queryRows > 0) launch(queryGradKernel(form), all, dQ);
-      launch(keyGradKernel(form, 'dK'), all, dK);
-      launch(keyGradKernel(form, 'dV'), some, dV);
-    });
+  const launchAll = (floats: Buf, others: readonly Operand[]): void => {
+    const launch = (kernel: FastKernel, inputs: readonly Buf[], out: Buf): void => {
+      const args = [...inputs, floats].map((buf) => line(buf));
+      runner.launch(kernel, [...args, ...others, ...numbers], [line(out)], groups);
+    };
+    if (queryRows > 0) launch(queryGradKernel(form), [q, k, v, dY], dQ);
+    launch(keyGradKernel(form, 'dK'), [q, k, v, dY], dK);
+    launch(keyGradKernel(form, 'dV'), [q, k, dY], dV);
+  };
+  withScratch(runner, [asked], ([dots]) => {
+    rowDot(runner, dY, y, dots, asked, headDim);
+    withMask(runner, call, (mask) =>
+      withOffsets(runner, call, (offsets) =>
+        withJoined(runner, 'f32', [lse, dots, keyBias], (floats) => launchAll(floats, [offsets, ...mask])),
+      ),
+    );
   });
 }
