@@ -25,17 +25,25 @@ const RELATIVE: Readonly<Record<string, (x: number, c: number) => number>> = {
 /** log is within 2^-21 where its result is near 0, and relative beyond. */
 const ABSOLUTE: Readonly<Record<string, number>> = { log: 2 ** -21 };
 
-export function wgslBound({ op, attrs, data }: Case, exact: Outcome, { out, grads }: Bound): Bound {
+/** x / x has two gradients that cancel, w / x and -w / x: what is left is the error of their divisions. */
+function cancelled({ op, data, weights }: Case): number {
+  if (op.name !== 'div' || data[1].same === undefined) return 0;
+  const least = Array.from(data[0].data).reduce((a, x) => Math.min(a, Math.abs(x)), Number.POSITIVE_INFINITY);
+  return (16 * U * weights.reduce((a, w) => Math.max(a, Math.abs(w)), 0)) / least;
+}
+
+export function wgslBound(c: Case, exact: Outcome, { out, grads }: Bound): Bound {
+  const { op, attrs, data } = c;
   const relative = RELATIVE[op.name] ?? (() => 0);
-  const { c } = attrs as UnaryAttrs;
+  const constant = (attrs as UnaryAttrs).c;
   const x = data[0].data;
   const widened = (bound: ArrayLike<number>, values: ArrayLike<number>, absolute: number): Float64Array =>
-    Float64Array.from(bound, (b, i) => LOOSER * b + relative(x[i], c) * Math.abs(values[i]) + absolute);
+    Float64Array.from(bound, (b, i) => LOOSER * b + relative(x[i], constant) * Math.abs(values[i]) + absolute);
   return {
     out: widened(out, exact.out, ABSOLUTE[op.name] ?? 0),
     grads: grads.map((bound, i) => {
       const values = exact.grads[i];
-      return bound === null || values === null ? null : widened(bound, values, 0);
+      return bound === null || values === null ? null : widened(bound, values, cancelled(c));
     }),
   };
 }

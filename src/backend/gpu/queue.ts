@@ -36,16 +36,23 @@ interface Copy {
   readonly bytes: number;
 }
 
-/** Commands that go to the device together. */
+/** Commands that go to the device together. Used again and again: its parameters are copied when it is submitted. */
 class Batch {
-  readonly commands: (Launch | Copy)[] = [];
+  id = 0;
+  commands: (Launch | Copy)[] = [];
   readonly params = new ArrayBuffer(LONGEST * SLICE);
   readonly words = new Uint32Array(this.params);
   readonly floats = new Float32Array(this.params);
   readonly waitFor = new Set<Promise<void>>();
   launches = 0;
 
-  constructor(readonly id: number) {}
+  begin(id: number): this {
+    this.id = id;
+    this.commands = [];
+    this.waitFor.clear();
+    this.launches = 0;
+    return this;
+  }
 }
 
 /** A part of a slab as a binding: from an aligned byte, and the elements between there and the first one. */
@@ -61,7 +68,8 @@ interface Window {
  * all its launches in one buffer, a slice each.
  */
 export class Queue {
-  private batch = new Batch(0);
+  private batch = new Batch();
+  private readonly spare: Batch[] = [];
   /** Settles when all batches so far have been submitted. */
   private tail: Promise<void> = Promise.resolve();
   private waiting = 0;
@@ -137,8 +145,8 @@ export class Queue {
   submit(): Promise<void> {
     const { batch } = this;
     if (batch.commands.length === 0) return this.tail;
-    this.batch = new Batch(batch.id + 1);
-    if (this.waiting === 0 && [...batch.commands].every((c) => !('kernel' in c) || c.kernel.pipeline !== null)) {
+    this.batch = (this.spare.pop() ?? new Batch()).begin(batch.id + 1);
+    if (this.waiting === 0 && batch.waitFor.size === 0) {
       this.encode(batch);
       return this.tail;
     }
@@ -273,6 +281,7 @@ export class Queue {
     }
     pass?.end();
     gpu.queue.submit([encoder.finish()]);
+    this.spare.push(batch);
   }
 }
 

@@ -77,3 +77,15 @@ export interface PlainRunner {
 }
 
 export const isArray = (kind: string): boolean => kind !== 'int' && kind !== 'float';
+
+/** Kernels by name: their texts are put together once, not at every call. */
+export function remembered<K extends { readonly name: string }>(): (name: string, make: () => K) => K {
+  const kernels = new Map<string, K>();
+  return (name, make) => {
+    const found = kernels.get(name);
+    if (found !== undefined) return found;
+    const made = make();
+    kernels.set(name, made);
+    return made;
+  };
+}

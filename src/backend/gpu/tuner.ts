@@ -6,7 +6,9 @@ import { memoryOf, TILES, type Tile, threadsOf } from './fast/tiles.js';
 /** Groups that keep a large GPU busy: one for each of its multiprocessors. */
 const BUSY = 132;
 /** A timing long enough to trust, in seconds. */
-const LONG_ENOUGH = 0.002;
+const LONG_ENOUGH = 0.003;
+const MOST_CALLS = 40;
+const ROUNDS = 4;
 
 /** Sizes that behave alike: rounded up to an eighth of a power of two. */
 function alike(size: number): number {
@@ -74,25 +76,27 @@ export class Tuner {
     const [a, b] = [fill((batch - 1) * strideA + m * k), fill((batch - 1) * strideB + k * n)];
     const y = this.runner.alloc(batch * m * n, 'f32');
     const sizes = { m, n, k, batch, transposeA, transposeB, strideA, strideB };
-    let [best, least] = [this.guess(call), Number.POSITIVE_INFINITY];
-    for (const tile of this.usable) {
-      const seconds = await this.time(() => product(this.runner, tile, { a, b, y, ...sizes }));
-      if (seconds < least) [best, least] = [tile, seconds];
-    }
+    const best = await this.fastest((tile) => product(this.runner, tile, { a, b, y, ...sizes }));
     for (const buf of [a, b, y]) this.runner.free(buf);
     return best;
   }
 
-  /** Seconds of one call, of as many as make a long enough timing; the better of two. */
-  private async time(run: () => void): Promise<number> {
-    const once = async (count: number): Promise<number> => {
+  /** Rounds over all tiles, each time with the device awake, so that its clock does not decide; the best of each. */
+  private async fastest(run: (tile: Tile) => void): Promise<Tile> {
+    const least = new Map<Tile, number>();
+    const once = async (tile: Tile, count: number): Promise<number> => {
       const begin = performance.now();
-      for (let i = 0; i < count; i++) run();
+      for (let i = 0; i < count; i++) run(tile);
       await this.flush();
       return (performance.now() - begin) / 1000 / count;
     };
-    await once(1); // compiles
-    const count = Math.min(20, Math.max(1, Math.ceil(LONG_ENOUGH / (await once(1)))));
-    return Math.min(await once(count), await once(count));
+    for (const tile of this.usable) await once(tile, 1); // compiles
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const tile of this.usable) {
+        const count = Math.min(MOST_CALLS, Math.max(1, Math.ceil(LONG_ENOUGH / (least.get(tile) ?? LONG_ENOUGH))));
+        least.set(tile, Math.min(least.get(tile) ?? Number.POSITIVE_INFINITY, await once(tile, count)));
+      }
+    }
+    return this.usable.reduce((a, b) => ((least.get(b) as number) < (least.get(a) as number) ? b : a));
   }
 }

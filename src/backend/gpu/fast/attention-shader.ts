@@ -1,4 +1,4 @@
-import type { FastKernel } from '../spec.js';
+import { type FastKernel, remembered } from '../spec.js';
 
 /** Threads of a workgroup: a query or a key each. */
 export const BLOCK = 64;
@@ -116,6 +116,8 @@ const keep = (form: AttentionForm, word: string, key: string): string =>
 const queryPlace = ({ given }: AttentionForm): string =>
   `let place = ${given ? 'u32(places_at(mine))' : 'mine - own'};`;
 
+const kernels = remembered<FastKernel>();
+
 const EXP = 'fn exp_of(x : f32) -> f32 { return select(x, exp(x), x == x); }';
 
 /** One more key: what was summed shrinks where its score is the largest so far. */
@@ -135,10 +137,15 @@ ${add(form, 'y', 'weight', 'slice_v')}`;
  * A thread has a query and walks over the keys, keeping the largest score, the sum of exponentials and the weighted sum
  * of values so far (Milakov and Gimelshein 2018, arXiv:1805.02867, alg. 3; Dao et al. 2022, arXiv:2205.14135).
  */
-export function forwardKernel(form: AttentionForm): FastKernel {
+export const forwardKernel = (form: AttentionForm): FastKernel => {
+  const name = `attention ${formName(form)}`;
+  return kernels(name, () => forwardText(name, form));
+};
+
+function forwardText(name: string, form: AttentionForm): FastKernel {
   const { slice, given } = form;
   return {
-    name: `attention ${formName(form)}`,
+    name,
     params: {
       q: kind(form),
       k: kind(form),
@@ -185,10 +192,15 @@ const gradParams = (form: AttentionForm, names: readonly string[]): FastKernel['
 });
 
 /** dQ of a query, by walking over the keys. */
-export function queryGradKernel(form: AttentionForm): FastKernel {
+export const queryGradKernel = (form: AttentionForm): FastKernel => {
+  const name = `attentionGrad dQ ${formName(form)}`;
+  return kernels(name, () => queryGradText(name, form));
+};
+
+function queryGradText(name: string, form: AttentionForm): FastKernel {
   const { slice, given } = form;
   return {
-    name: `attentionGrad dQ ${formName(form)}`,
+    name,
     params: gradParams(form, GRAD_INPUTS),
     outputs: { dQ: kind(form) },
     wgsl: `${PLACES}${FLOATS}
@@ -222,7 +234,12 @@ ${store(form, 'g', 'dQ')}
 }
 
 /** dK or dV of a key, by walking over the queries. dV needs the probabilities alone. */
-export function keyGradKernel(form: AttentionForm, which: 'dK' | 'dV'): FastKernel {
+export const keyGradKernel = (form: AttentionForm, which: 'dK' | 'dV'): FastKernel => {
+  const name = `attentionGrad ${which} ${formName(form)}`;
+  return kernels(name, () => keyGradText(name, form, which));
+};
+
+function keyGradText(name: string, form: AttentionForm, which: 'dK' | 'dV'): FastKernel {
   const { slice, given } = form;
   const ofKeys = which === 'dK';
   const names = ofKeys ? GRAD_INPUTS : (['q', 'k', 'dY'] as const);
@@ -233,7 +250,7 @@ ${add(form, 'g', 'dS', 'slice_q')}`
     : `let weight = p * kept;
 ${add(form, 'g', 'weight', 'slice_dY')}`;
   return {
-    name: `attentionGrad ${which} ${formName(form)}`,
+    name,
     params: gradParams(form, names),
     outputs: { [which]: kind(form) },
     wgsl: `${PLACES}${FLOATS}

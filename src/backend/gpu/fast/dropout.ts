@@ -22,8 +22,8 @@ export const KEY_PARAMS = {
 } as const;
 
 /** A thread draws the four words of one lane of one block: elements lane + 0, 16, 32, 48. */
-export const keepKernel = (given: boolean): FastKernel => ({
-  name: `keepFactors${given ? ' of given rows' : ''}`,
+const keepKernelOf = (name: string, given: boolean): FastKernel => ({
+  name,
   params: { ...(given ? { places: 'i32' } : {}), rows: 'int', cols: 'int', ...KEY_PARAMS },
   outputs: { keep: 'f32' },
   wgsl: `${PHILOX}
@@ -46,6 +46,9 @@ fn main(@builtin(global_invocation_id) gid : vec3<u32>, @builtin(num_workgroups)
   }
 }`,
 });
+
+const KEEP = [keepKernelOf('keepFactors', false), keepKernelOf('keepFactors of given rows', true)] as const;
+export const keepKernel = (given: boolean): FastKernel => KEEP[given ? 1 : 0];
 
 /** Threads of `keepKernel`. */
 export const keepThreads = (rows: number, cols: number): number => rows * Math.ceil(cols / 64) * 16;

@@ -2,7 +2,7 @@ import { ShapeError } from '../../../core/errors.js';
 import { numel, type Shape } from '../../../core/shape.js';
 import type { Buf, Walk } from '../../backend.js';
 import { joined } from '../axes.js';
-import { type FastKernel, line } from '../spec.js';
+import { type FastKernel, line, remembered } from '../spec.js';
 import { type FastRunner, foldThreads, LINE_MAIN } from './runner.js';
 
 const MOST_AXES = 8;
@@ -33,6 +33,8 @@ ${steps.join('\n')}
   };
 };
 
+const copies = remembered<FastKernel>();
+
 export function copy(runner: FastRunner, x: Buf, y: Buf, shape: Shape, from: Walk, to: Walk): void {
   const count = numel(shape);
   if (count === 0) return;
@@ -45,7 +47,12 @@ export function copy(runner: FastRunner, x: Buf, y: Buf, shape: Shape, from: Wal
     .toReversed()
     .flat();
   const args = [line(x), count, ...numbers, from.offset, to.offset];
-  runner.launch(copyKernel(axes.length), args, [line(y)], foldThreads(count));
+  runner.launch(
+    copies(`${axes.length}`, () => copyKernel(axes.length)),
+    args,
+    [line(y)],
+    foldThreads(count),
+  );
 }
 
 /** Tables up to this many rows are summed row by row of the table, larger ones along chains of equal ids. */

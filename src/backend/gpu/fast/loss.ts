@@ -1,8 +1,10 @@
 import type { Buf, CrossEntropyInPlaceCall } from '../../backend.js';
-import { type FastKernel, line } from '../spec.js';
+import { type FastKernel, line, remembered } from '../spec.js';
 import { reduce } from './reduce.js';
 import { type FastRunner, fold, rowMain, threadsFor } from './runner.js';
 import { peak } from './softmax.js';
+
+const kernels = remembered<FastKernel>();
 
 /** lse of the row in every thread. */
 const LSE = (threads: number): string => `
@@ -13,11 +15,13 @@ const LSE = (threads: number): string => `
   pair = peak(t, pair);
   let lse = pair.x + log(pair.y);`;
 
-const lossKernel = (threads: number): FastKernel => ({
-  name: `crossEntropy ${threads}`,
-  params: { logits: 'f32', labels: 'i32', rows: 'int', cols: 'int', ignoreIndex: 'int' },
-  outputs: { losses: 'f32', lse: 'f32' },
-  wgsl: `${peak(threads)}${rowMain(threads)}${LSE(threads)}
+const lossKernel = (threads: number): FastKernel => {
+  const name = `crossEntropy ${threads}`;
+  return kernels(name, () => ({
+    name,
+    params: { logits: 'f32', labels: 'i32', rows: 'int', cols: 'int', ignoreIndex: 'int' },
+    outputs: { losses: 'f32', lse: 'f32' },
+    wgsl: `${peak(threads)}${rowMain(threads)}${LSE(threads)}
   if (t == 0u) {
     set_lse(row, lse);
     var loss = 0.0;
@@ -25,7 +29,8 @@ const lossKernel = (threads: number): FastKernel => ({
     set_losses(row, loss);
   }
 }`,
-});
+  }));
+};
 
 export function crossEntropy(
   runner: FastRunner,
@@ -41,11 +46,13 @@ export function crossEntropy(
 }
 
 /** The row's largest logit, the first one of equals, and with lse known its gradient in the place of the logits. */
-const inPlaceKernel = (threads: number): FastKernel => ({
-  name: `crossEntropyInPlace ${threads}`,
-  params: { labels: 'i32', rows: 'int', cols: 'int', ignoreIndex: 'int', scale: 'float' },
-  outputs: { logits: 'f32', results: 'f32' },
-  wgsl: `${peak(threads)}
+const inPlaceKernel = (threads: number): FastKernel => {
+  const name = `crossEntropyInPlace ${threads}`;
+  return kernels(name, () => ({
+    name,
+    params: { labels: 'i32', rows: 'int', cols: 'int', ignoreIndex: 'int', scale: 'float' },
+    outputs: { logits: 'f32', results: 'f32' },
+    wgsl: `${peak(threads)}
 var<workgroup> firsts : array<u32, ${threads}>;
 ${rowMain(threads)}${LSE(threads)}
   // Where the largest logit stands: the lowest of the threads' own firsts.
@@ -74,7 +81,8 @@ ${rowMain(threads)}${LSE(threads)}
     set_logits(first + c, select(d, 0.0, ignored));
   }
 }`,
-});
+  }));
+};
 
 export function crossEntropyInPlace(runner: FastRunner, call: CrossEntropyInPlaceCall): void {
   const { logits, labels, results, sums, rows, cols, ignoreIndex, scale } = call;

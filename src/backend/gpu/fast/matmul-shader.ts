@@ -1,4 +1,4 @@
-import type { FastKernel, FastKind } from '../spec.js';
+import { type FastKernel, type FastKind, remembered } from '../spec.js';
 import { EPILOGUES } from './functions.js';
 import { type Tile, threadsOf } from './tiles.js';
 
@@ -11,6 +11,8 @@ export interface MatmulForm {
   readonly vectorA: boolean;
   readonly vectorB: boolean;
   readonly vectorY: boolean;
+  /** Whether every slice of k is a whole one. */
+  readonly wholeK: boolean;
   readonly bias: boolean;
   readonly end: 'store' | 'add' | 'activate' | 'slope';
   /** Whether `activate` also stores what the function was applied to. */
@@ -22,37 +24,52 @@ export interface MatmulForm {
 const letter = (condition: boolean, yes: string, no: string): string => (condition ? yes : no);
 
 export function formName(form: MatmulForm): string {
-  const { tile, transposeA, transposeB, vectorA, vectorB, vectorY, bias, end, pre, fn } = form;
+  const { tile, transposeA, transposeB, vectorA, vectorB, vectorY, wholeK, bias, end, pre, fn } = form;
   const vectors = [vectorA, vectorB, vectorY].map((v) => letter(v, '4', '1')).join('');
   const transposes = letter(transposeA, 't', 'n') + letter(transposeB, 't', 'n');
-  return `matmul ${tile.name} ${transposes} ${vectors}${letter(bias, ' bias', '')} ${end} ${fn}${letter(pre, ' pre', '')}`;
+  return `matmul ${tile.name} ${transposes} ${vectors}${letter(wholeK, '', ' part')}${letter(bias, ' bias', '')} ${end} ${fn}${letter(pre, ' pre', '')}`;
 }
 
 const each = (count: number, text: (i: number) => string): string =>
   Array.from({ length: count }, (_, i) => text(i)).join('\n');
 const kind = (vector: boolean): FastKind => (vector ? 'vec4' : 'f32');
 
-/** `load_x(row, col)`: four elements of a matrix [rows, cols] from `col` on, 0 beyond its edges. */
-function loader(name: string, vector: boolean, rows: string, cols: string): string {
-  const at = `params.stride${name.toUpperCase()} * batch + row * ${cols} + col`;
-  const body = vector
-    ? `return ${name}_at((${at}) / 4u);`
-    : `let at = ${at};
+/**
+ * `load_x(batch, row, col)`: four elements of a matrix [rows, cols] from `col` on. Beyond the edge of k they must be 0;
+ * beyond the other edge any will do, as what comes of them is not stored: an index that is clamped costs no branch.
+ */
+function loader(
+  name: string,
+  vector: boolean,
+  [rows, cols]: readonly string[],
+  alongK: boolean,
+  wholeK: boolean,
+): string {
+  const stride = `params.stride${name.toUpperCase()} * batch`;
+  const [inner, edge] = alongK ? [`col >= ${cols}`, `row >= ${rows}`] : [`row >= ${rows}`, `col >= ${cols}`];
+  if (!vector) {
+    return `
+fn load_${name}(batch : u32, row : u32, col : u32) -> vec4<f32> {
+  if (${inner} || ${edge}) { return vec4<f32>(); }
+  let at = ${stride} + row * ${cols} + col;
   var v = vec4<f32>();
   for (var i = 0u; i < 4u; i++) { if (col + i < ${cols}) { v[i] = ${name}_at(at + i); } }
-  return v;`;
+  return v;
+}`;
+  }
+  const place = alongK ? [`min(row, ${rows} - 1u)`, 'col'] : ['row', `min(col, ${cols} - 4u)`];
   return `
 fn load_${name}(batch : u32, row : u32, col : u32) -> vec4<f32> {
-  if (row >= ${rows} || col >= ${cols}) { return vec4<f32>(); }
-  ${body}
+  ${wholeK ? '' : `if (${inner}) { return vec4<f32>(); }`}
+  return ${name}_at((${stride} + ${place[0]} * ${cols} + ${place[1]}) / 4u);
 }`;
 }
 
 /** What the matrices look like in memory: op(a) is [m, k], op(b) is [k, n]. */
-function loaders({ transposeA, transposeB, vectorA, vectorB }: MatmulForm): string {
+function loaders({ transposeA, transposeB, vectorA, vectorB, wholeK }: MatmulForm): string {
   const a = transposeA ? ['params.k', 'params.m'] : ['params.m', 'params.k'];
   const b = transposeB ? ['params.n', 'params.k'] : ['params.k', 'params.n'];
-  return loader('a', vectorA, a[0], a[1]) + loader('b', vectorB, b[0], b[1]);
+  return loader('a', vectorA, a, !transposeA, wholeK) + loader('b', vectorB, b, transposeB, wholeK);
 }
 
 /** `finish(row, col, t)`: bias, epilogue, store of four neighbours of a row. `z` counts matrices of y. */
@@ -200,14 +217,21 @@ ${each(rows, (i) => each(groups, (j) => `  finish(wid.z, ${rowOf(i, ty)}, ${col(
 }`;
 }
 
+const kernels = remembered<FastKernel>();
+
 /**
  * y = op(a) op(b) and what follows. Every tile sums over k in rising order with fused multiply-adds, so that all of them
  * give the same bits.
  */
-export function matmulKernel(form: MatmulForm): FastKernel {
+export const matmulKernel = (form: MatmulForm): FastKernel => {
+  const name = formName(form);
+  return kernels(name, () => shaderOf(name, form));
+};
+
+function shaderOf(name: string, form: MatmulForm): FastKernel {
   const { vectorA, vectorB, vectorY, bias, end, pre, tile } = form;
   return {
-    name: formName(form),
+    name,
     params: {
       a: kind(vectorA),
       b: kind(vectorB),

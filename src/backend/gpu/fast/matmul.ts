@@ -2,7 +2,7 @@ import { BackendError } from '../../../core/errors.js';
 import type { Buf, MatmulCall } from '../../backend.js';
 import { sumRows } from '../kernels/matmul.js';
 import { withScratch } from '../kernels/scratch.js';
-import { type FastKernel, line } from '../spec.js';
+import { type FastKernel, line, remembered } from '../spec.js';
 import { type MatmulForm, matmulKernel } from './matmul-shader.js';
 import { reduce } from './reduce.js';
 import { type FastRunner, foldThreads, inFours, LINE_MAIN, MOST_GROUPS } from './runner.js';
@@ -12,6 +12,8 @@ import type { Tile } from './tiles.js';
 const LONG = 512;
 const ENOUGH_GROUPS = 264;
 const MOST_PARTS = 16;
+/** What the slices of k of all tiles divide. */
+const SLICES = 32;
 
 /** Chooses how a product is cut up; any choice gives the same bits. */
 export type TileOf = (call: MatmulCall) => Tile;
@@ -34,6 +36,7 @@ function formOf(runner: FastRunner, call: MatmulCall): Omit<MatmulForm, 'tile'> 
     vectorA: inFours(runner, transposeA ? m : k, a) && strideA % 4 === 0,
     vectorB: inFours(runner, transposeB ? k : n, b) && strideB % 4 === 0,
     vectorY: inFours(runner, n, y, ...beside),
+    wholeK: k % SLICES === 0,
     bias: bias !== undefined,
     end: epilogue?.kind ?? 'store',
     pre: activate?.pre !== undefined,
@@ -62,8 +65,8 @@ const tooMany = ({ m, n, batch }: MatmulCall): BackendError =>
   });
 
 /** y (+)= bias + the parts, in their order. */
-const addParts = (bias: boolean, add: boolean): FastKernel => ({
-  name: `matmul parts${bias ? ' bias' : ''}${add ? ' add' : ''}`,
+const addParts = (name: string, bias: boolean, add: boolean): FastKernel => ({
+  name,
   params: {
     sums: 'f32',
     ...(bias ? { bias: 'f32' } : {}),
@@ -79,6 +82,13 @@ const addParts = (bias: boolean, add: boolean): FastKernel => ({
 }`,
 });
 
+const kernels = remembered<FastKernel>();
+
+function partsKernel(bias: boolean, add: boolean): FastKernel {
+  const name = `matmul parts${bias ? ' bias' : ''}${add ? ' add' : ''}`;
+  return kernels(name, () => addParts(name, bias, add));
+}
+
 /** The product and its epilogue, cut up in one way. */
 export function product(runner: FastRunner, tile: Tile, call: MatmulCall): void {
   const { y, bias, m, n, epilogue } = call;
@@ -90,7 +100,7 @@ export function product(runner: FastRunner, tile: Tile, call: MatmulCall): void 
       const vectorY = n % 4 === 0;
       launch(runner, { ...form, tile, vectorY, bias: false, end: 'store' }, call, sums, parts);
       const args = [line(sums), ...(bias === undefined ? [] : [line(bias)]), parts, m * n, n];
-      const kernel = addParts(bias !== undefined, epilogue?.kind === 'add');
+      const kernel = partsKernel(bias !== undefined, epilogue?.kind === 'add');
       runner.launch(kernel, args, [line(y)], foldThreads(m * n));
     });
   }

@@ -1,10 +1,12 @@
 import type { Buf, ResidualNormCall } from '../../backend.js';
 import { withScratch } from '../kernels/scratch.js';
-import { type FastKernel, line } from '../spec.js';
+import { type FastKernel, line, remembered } from '../spec.js';
 import { KEY_PARAMS, keyNumbers } from './dropout.js';
 import { PHILOX } from './philox.js';
 import { reduce } from './reduce.js';
 import { type FastRunner, fold, rowMain, threadsFor, total } from './runner.js';
+
+const kernels = remembered<FastKernel>();
 
 /** Where the row that is normalised comes from. */
 interface Source {
@@ -59,15 +61,17 @@ const prelude = (threads: number, cols: number, source: Source): string =>
   `${source.dropout ? PHILOX : ''}${total(threads)}
 var<workgroup> row_copy : array<f32, ${cols}>;`;
 
-const forwardKernel = (threads: number, cols: number, source: Source): FastKernel => ({
-  name: `layerNorm ${cols}${sourceName(source)}`,
-  params: {
-    ...sourceParams(source),
-    ...({ gamma: 'f32', beta: 'f32', rows: 'int', cols: 'int', eps: 'float' } as const),
-    ...sourceNumbers(source),
-  },
-  outputs: { y: 'f32', mean: 'f32', rstd: 'f32' },
-  wgsl: `${prelude(threads, cols, source)}${rowMain(threads)}
+const forwardKernel = (threads: number, cols: number, source: Source): FastKernel => {
+  const name = `layerNorm ${cols}${sourceName(source)}`;
+  return kernels(name, () => ({
+    name,
+    params: {
+      ...sourceParams(source),
+      ...({ gamma: 'f32', beta: 'f32', rows: 'int', cols: 'int', eps: 'float' } as const),
+      ...sourceNumbers(source),
+    },
+    outputs: { y: 'f32', mean: 'f32', rstd: 'f32' },
+    wgsl: `${prelude(threads, cols, source)}${rowMain(threads)}
   ${fill(threads, source)}
   workgroupBarrier();
   let n = f32(params.cols);
@@ -82,7 +86,8 @@ const forwardKernel = (threads: number, cols: number, source: Source): FastKerne
   }
   if (t == 0u) { set_mean(row, m); set_rstd(row, r); }
 }`,
-});
+  }));
+};
 
 /** Rows that one workgroup takes, whose sums for dGamma and dBeta stay in its threads. */
 const CHUNK = 16;
@@ -139,16 +144,19 @@ fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(num_workgroups) groups 
   }
 }`;
 
-const backwardKernel = (threads: number, cols: number, source: Source): FastKernel => ({
-  name: `layerNormGrad ${cols}${sourceName(source)}`,
-  params: {
-    ...sourceParams(source),
-    ...({ gamma: 'f32', mean: 'f32', rstd: 'f32', dY: 'f32', rows: 'int', cols: 'int', all: 'int' } as const),
-    ...sourceNumbers(source),
-  },
-  outputs: { dX: 'f32', sums: 'f32', ...(source.residual ? { dResidual: 'f32' } : {}) } as FastKernel['outputs'],
-  wgsl: backwardText(threads, cols, source, Math.ceil(cols / threads)),
-});
+const backwardKernel = (threads: number, cols: number, source: Source): FastKernel => {
+  const name = `layerNormGrad ${cols}${sourceName(source)}`;
+  return kernels(name, () => ({
+    name,
+    params: {
+      ...sourceParams(source),
+      ...({ gamma: 'f32', mean: 'f32', rstd: 'f32', dY: 'f32', rows: 'int', cols: 'int', all: 'int' } as const),
+      ...sourceNumbers(source),
+    },
+    outputs: { dX: 'f32', sums: 'f32', ...(source.residual ? { dResidual: 'f32' } : {}) } as FastKernel['outputs'],
+    wgsl: backwardText(threads, cols, source, Math.ceil(cols / threads)),
+  }));
+};
 
 /** The gradient of the row: to the residual as it is, to x through dropout. */
 const leave = (threads: number, source: Source): string =>

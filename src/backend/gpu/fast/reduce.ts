@@ -1,8 +1,10 @@
 import type { Buf } from '../../backend.js';
 import { reduce as plainReduce } from '../kernels/rows.js';
 import { withScratch } from '../kernels/scratch.js';
-import { type FastKernel, line } from '../spec.js';
+import { type FastKernel, line, remembered } from '../spec.js';
 import { type FastRunner, fold, foldThreads, LINE_MAIN, rowMain, threadsFor, total } from './runner.js';
+
+const kernels = remembered<FastKernel>();
 
 /** Rows that one thread sums in a column, and elements that one workgroup sums in a long row. */
 const CHUNK_ROWS = 64;
@@ -24,11 +26,13 @@ const COLUMNS: FastKernel = {
 };
 
 /** Sums of a chunk of each row; of squares with `square`. */
-const rowSums = (threads: number, square: boolean): FastKernel => ({
-  name: `row sums ${threads}${square ? ' of squares' : ''}`,
-  params: { x: 'f32', rows: 'int', size: 'int', chunk: 'int', chunks: 'int' },
-  outputs: { y: 'f32' },
-  wgsl: `${total(threads)}${rowMain(threads)}
+const rowSums = (threads: number, square: boolean): FastKernel => {
+  const name = `row sums ${threads}${square ? ' of squares' : ''}`;
+  return kernels(name, () => ({
+    name,
+    params: { x: 'f32', rows: 'int', size: 'int', chunk: 'int', chunks: 'int' },
+    outputs: { y: 'f32' },
+    wgsl: `${total(threads)}${rowMain(threads)}
   let first = (row / params.chunks) * params.size;
   let begin = (row % params.chunks) * params.chunk;
   let end = min(params.size, begin + params.chunk);
@@ -40,7 +44,8 @@ const rowSums = (threads: number, square: boolean): FastKernel => ({
   sum = total(t, sum);
   if (t == 0u) { set_y(row, sum); }
 }`,
-});
+  }));
+};
 
 function columnSums(runner: FastRunner, x: Buf, y: Buf, size: number, inner: number): void {
   const chunks = Math.ceil(size / CHUNK_ROWS);

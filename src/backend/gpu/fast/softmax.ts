@@ -1,6 +1,8 @@
 import type { Buf } from '../../backend.js';
-import { type FastKernel, line } from '../spec.js';
+import { type FastKernel, line, remembered } from '../spec.js';
 import { type FastRunner, fold, rowMain, threadsFor, total } from './runner.js';
+
+const kernels = remembered<FastKernel>();
 
 /**
  * `peak(t, pair)`: over the workgroup's threads, the largest element and the sum of exponentials from it on, from those
@@ -27,11 +29,13 @@ fn peak(t : u32, pair : vec2<f32>) -> vec2<f32> {
   return workgroupUniformLoad(&peaks[0]);
 }`;
 
-const softmaxKernel = (threads: number, log: boolean): FastKernel => ({
-  name: `${log ? 'logSoftmax' : 'softmax'} ${threads}`,
-  params: { x: 'f32', rows: 'int', cols: 'int' },
-  outputs: { y: 'f32' },
-  wgsl: `${peak(threads)}${rowMain(threads)}
+const softmaxKernel = (threads: number, log: boolean): FastKernel => {
+  const name = `${log ? 'logSoftmax' : 'softmax'} ${threads}`;
+  return kernels(name, () => ({
+    name,
+    params: { x: 'f32', rows: 'int', cols: 'int' },
+    outputs: { y: 'f32' },
+    wgsl: `${peak(threads)}${rowMain(threads)}
   let first = row * params.cols;
   var pair = NOTHING;
   for (var c = t; c < params.cols; c += ${threads}u) { pair = with_element(pair, x_at(first + c)); }
@@ -41,18 +45,21 @@ const softmaxKernel = (threads: number, log: boolean): FastKernel => ({
     set_y(first + c, ${log ? 'd - log(pair.y)' : 'exp_of(d) / pair.y'});
   }
 }`,
-});
+  }));
+};
 
 export function softmax(runner: FastRunner, x: Buf, y: Buf, rows: number, cols: number, log = false): void {
   if (rows * cols === 0) return;
   runner.launch(softmaxKernel(threadsFor(cols), log), [line(x), rows, cols], [line(y)], fold(rows));
 }
 
-const gradKernel = (threads: number, log: boolean): FastKernel => ({
-  name: `${log ? 'logSoftmaxGrad' : 'softmaxGrad'} ${threads}`,
-  params: { y: 'f32', dY: 'f32', rows: 'int', cols: 'int' },
-  outputs: { dX: 'f32' },
-  wgsl: `${total(threads)}${rowMain(threads)}
+const gradKernel = (threads: number, log: boolean): FastKernel => {
+  const name = `${log ? 'logSoftmaxGrad' : 'softmaxGrad'} ${threads}`;
+  return kernels(name, () => ({
+    name,
+    params: { y: 'f32', dY: 'f32', rows: 'int', cols: 'int' },
+    outputs: { dX: 'f32' },
+    wgsl: `${total(threads)}${rowMain(threads)}
   let first = row * params.cols;
   var sum = 0.0;
   for (var c = t; c < params.cols; c += ${threads}u) { sum += ${log ? '' : 'y_at(first + c) * '}dY_at(first + c); }
@@ -63,7 +70,8 @@ const gradKernel = (threads: number, log: boolean): FastKernel => ({
     set_dX(first + c, ${log ? 'd - exp(y) * sum' : 'y * (d - sum)'});
   }
 }`,
-});
+  }));
+};
 
 export function softmaxGrad(
   runner: FastRunner,

@@ -2,7 +2,7 @@ import { DtypeError } from '../../../core/errors.js';
 import { numel, type Shape } from '../../../core/shape.js';
 import type { BinaryFn, Buf, UnaryFn, Walk } from '../../backend.js';
 import { eachBlock, isDense, joined } from '../axes.js';
-import { line, type PlainKernel, type PlainRunner } from '../spec.js';
+import { line, type PlainKernel, type PlainRunner, remembered } from '../spec.js';
 import { BINARY, UNARY } from './functions.js';
 
 /** The text of a function. @throws {DtypeError} one that is not in the table */
@@ -12,6 +12,8 @@ function textOf<T>(table: Readonly<Record<string, T>>, name: string): T {
   }
   return table[name];
 }
+
+const kernels = remembered<PlainKernel>();
 
 const FILL: PlainKernel = {
   name: 'fill',
@@ -38,41 +40,46 @@ export function accumulate(runner: PlainRunner, x: Buf, y: Buf): void {
 }
 
 export function unary(runner: PlainRunner, fn: UnaryFn, x: Buf, y: Buf, c: number): void {
-  const kernel: PlainKernel = {
-    name: `unary ${fn.name}`,
+  const name = `unary ${fn.name}`;
+  const kernel = kernels(name, () => ({
+    name,
     params: { x: 'f32', c: 'float' },
     rank: 1,
     text: `function (x, c) { const v = x[this.thread.x]; ${textOf(UNARY, fn.name).value} }`,
-  };
+  }));
   runner.run(kernel, [line(x), c], [y.length, 1, 1], y);
 }
 
 /** gpu.js has `return` end a kernel, so the slope is its own kernel's result, times dY. */
 export function unaryGrad(runner: PlainRunner, fn: UnaryFn, x: Buf, y: Buf, dY: Buf, dX: Buf, c: number): void {
-  const { slope } = textOf(UNARY, fn.name);
-  const kernel: PlainKernel = {
-    name: `unaryGrad ${fn.name}`,
+  const name = `unaryGrad ${fn.name}`;
+  const kernel = kernels(name, () => ({
+    name,
     params: { x: 'f32', y: 'f32', dY: 'f32', c: 'float' },
     rank: 1,
     text: `function (x, y, dY, c) {
   const v = x[this.thread.x];
   const w = y[this.thread.x];
   const g = dY[this.thread.x];
-  ${slope.replaceAll(/return (.*?);/g, 'return g * ($1);')}
+  ${textOf(UNARY, fn.name).slope.replaceAll(/return (.*?);/g, 'return g * ($1);')}
 }`,
-  };
+  }));
   runner.run(kernel, [line(x), line(y), line(dY), c], [dX.length, 1, 1], dX);
 }
 
 /** Elements in a row, or three axes with a stride each: what is in the brackets is computed with integers. */
-function binaryKernel(name: string, flat: boolean): PlainKernel {
-  const value = textOf(BINARY, name);
+function binaryKernel(fn: string, flat: boolean): PlainKernel {
+  const name = `binary ${fn} ${flat ? 1 : 3}`;
+  return kernels(name, () => binaryText(name, textOf(BINARY, fn), flat));
+}
+
+function binaryText(name: string, value: string, flat: boolean): PlainKernel {
   const strides = flat ? ['0'] : ['2', '1', '0'];
   const place = (array: string): string =>
     strides.map((axis) => `this.thread.${'xyz'[Number(axis)]} * ${array}${axis}`).join(' + ');
   const numbers = [...strides.map((axis) => `as${axis}`), ...strides.map((axis) => `bs${axis}`)];
   return {
-    name: `binary ${name} ${flat ? 1 : 3}`,
+    name,
     params: { as: 'f32', bs: 'f32', ...Object.fromEntries(numbers.map((n) => [n, 'int'])) },
     rank: flat ? 1 : 3,
     text: `function (as, bs, ${numbers.join(', ')}) {
