@@ -12,6 +12,8 @@ export {
   type Choice,
   defaultBackend,
   defaultChoice,
+  openBackend,
+  openDefault,
   selectBackend,
   useBackend,
 } from './backend/select.js';

@@ -351,6 +351,8 @@ export interface Backend {
   trace?: CallLog | null;
   /** Measured GFLOP/s of multiply-adds in registers: what no kernel can exceed. Takes a part of a second. */
   readonly fmaPeak?: (threads?: number, precision?: Precision) => number;
+  /** What a device sets limits to, in bytes, in words for people. */
+  readonly limits?: Readonly<Record<string, number>>;
   /** The instruction that multiplies numbers of fewer bits; null where there is none, and f32 is as fast or faster. */
   readonly multipliers?: Readonly<Record<Exclude<Precision, 'f32'>, string | null>>;
 }

@@ -4,7 +4,7 @@ import type { Backend } from './backend.js';
 import { createJsBackend } from './js/index.js';
 
 /** Names a user may ask for. `auto` takes the fastest that works and says why. */
-export type BackendName = 'auto' | 'native' | 'js';
+export type BackendName = 'auto' | 'gpu' | 'native' | 'js';
 
 /** A backend and the sentence that says why it was chosen. */
 export interface Choice {
@@ -12,24 +12,36 @@ export interface Choice {
   readonly reason: string;
 }
 
-/** What can be tried, best first. The GPU takes its place in front once it is there. */
+/** What can be made at once, best first. A GPU is opened by asking the system for it, which takes a while. */
 const CANDIDATES: readonly { readonly name: Exclude<BackendName, 'auto'>; create(): Backend }[] = [
   { name: 'native', create: createNativeBackend },
   { name: 'js', create: () => createJsBackend() },
 ];
 
-const isName = (name: string): name is BackendName => name === 'auto' || CANDIDATES.some((c) => c.name === name);
+const NAMES: readonly string[] = ['auto', 'gpu', ...CANDIDATES.map(({ name }) => name)] satisfies BackendName[];
+const isName = (name: string): name is BackendName => NAMES.includes(name);
 
-/**
- * Makes a backend. `auto` passes over those that cannot run here and reports each with its reason; a backend asked
- * for by name is made or fails.
- * @throws {BackendError} when the one asked for cannot run here
- */
-export function selectBackend(wanted: string = 'auto'): Choice {
+/** @throws {UsageError} a name that is none */
+function checkName(wanted: string): asserts wanted is BackendName {
   if (!isName(wanted)) {
     throw new UsageError(`unknown backend "${wanted}"`, {
       code: 'USAGE-BACKEND',
-      fix: `use one of: auto, ${CANDIDATES.map((c) => c.name).join(', ')}`,
+      fix: `use one of: ${NAMES.join(', ')}`,
+    });
+  }
+}
+
+/**
+ * Makes a backend, but for those that have to be opened. `auto` passes over those that cannot run here and reports each
+ * with its reason; a backend asked for by name is made or fails.
+ * @throws {BackendError} when the one asked for cannot run here
+ */
+export function selectBackend(wanted: string = 'auto'): Choice {
+  checkName(wanted);
+  if (wanted === 'gpu') {
+    throw new BackendError('gpu: a GPU has to be opened, which takes a while', {
+      code: 'BACKEND-GPU',
+      fix: "call `await openBackend('gpu')` first",
     });
   }
   const passed: string[] = [];
@@ -47,6 +59,14 @@ export function selectBackend(wanted: string = 'auto'): Choice {
   throw new BackendError('no backend can run here');
 }
 
+/** Opens a backend of any name. `auto` takes a GPU that is one, and wins a trial against what `selectBackend` makes. */
+export async function openBackend(wanted: string = 'auto'): Promise<Choice> {
+  checkName(wanted);
+  if (wanted !== 'gpu' && wanted !== 'auto') return selectBackend(wanted);
+  const { openBest, openGpu } = await import('./gpu/choose.js');
+  return wanted === 'gpu' ? openGpu() : openBest(selectBackend('auto'));
+}
+
 let chosen: Choice | null = null;
 
 /** The backend on which tensors are made when none is named; `BG_BACKEND` or the fastest at first use. */
@@ -55,6 +75,13 @@ export const defaultBackend = (): Backend => defaultChoice().backend;
 /** The same with the reason. */
 export function defaultChoice(): Choice {
   chosen ??= selectBackend(globalThis.process?.env?.BG_BACKEND ?? 'auto');
+  return chosen;
+}
+
+/** Opens what `wanted`, else `BG_BACKEND`, names, a GPU included, and makes it the default; once for a program. */
+export async function openDefault(wanted?: string): Promise<Choice> {
+  if (wanted === undefined && chosen !== null) return chosen;
+  chosen = await openBackend(wanted ?? globalThis.process?.env?.BG_BACKEND ?? 'auto');
   return chosen;
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type Choice, defaultChoice } from '../backend/select.js';
+import { type Choice, openDefault } from '../backend/select.js';
 import { positiveInt } from './options.js';
 import { addProfileOption, startProfile } from './profile.js';
 
@@ -14,15 +14,15 @@ export interface BackendFlags {
 /** The options of every command that computes. */
 export function addBackendOptions(command: Command): Command {
   return addProfileOption(command)
-    .option('--backend <name>', 'auto, native or js (default: $BG_BACKEND, or the fastest that runs here)')
+    .option('--backend <name>', 'auto, gpu, native or js (default: $BG_BACKEND, or the fastest that runs here)')
     .option('--threads <n>', 'threads of native (default: $BG_THREADS, or one a core)', positiveInt);
 }
 
 /** Options stand above the environment. @throws {BackendError} the one asked for cannot run here */
-export function chooseBackend({ backend, threads, profile }: BackendFlags): Choice {
+export async function chooseBackend({ backend, threads, profile }: BackendFlags): Promise<Choice> {
   if (backend !== undefined) process.env.BG_BACKEND = backend;
   if (threads !== undefined) process.env.BG_THREADS = `${threads}`;
-  const choice = defaultChoice();
+  const choice = await openDefault();
   startProfile(choice.backend, profile);
   return choice;
 }

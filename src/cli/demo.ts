@@ -74,7 +74,7 @@ export function demoCommand(): Command {
 async function demo(flags: Flags): Promise<void> {
   const language = flags.zh ? 'zh' : 'en';
   const { vocabSize, samples, name } = LANGUAGES[language];
-  chooseBackend(flags);
+  await chooseBackend(flags);
   const compiled = defaultChoice().backend.name !== 'js';
   const { steps, options } = compiled ? RUNS.native : RUNS.js;
   const home = flags.output ?? freeName(join('runs', `demo-${language}`));

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import type { Backend } from '../backend/backend.js';
-import { type BackendName, defaultChoice, selectBackend } from '../backend/select.js';
+import { type BackendName, openBackend, openDefault } from '../backend/select.js';
 import { BertgradError } from '../core/errors.js';
 import { INDENT } from './audit-view.js';
 import { printable } from './errors.js';
@@ -25,6 +25,8 @@ export interface BackendFinding {
   /** What multiplies numbers of fewer bits: an instruction, or null where it is done by wider ones, slower. */
   readonly multipliers: Backend['multipliers'] | null;
   readonly matmul: Trial | null;
+  /** What the device sets limits to, bytes; null where nothing does. */
+  readonly limits: Readonly<Record<string, number>> | null;
 }
 
 /** An environment variable that this program reads. */
@@ -49,14 +51,13 @@ export interface Findings {
 }
 
 const SWITCHES: readonly (readonly [name: string, meaning: string])[] = [
-  ['BG_BACKEND', 'auto, native or js'],
+  ['BG_BACKEND', 'auto, gpu, native or js'],
   ['BG_ISA', 'base, avx2, avx512 or neon; unset: the best this CPU has'],
   ['BG_THREADS', 'threads of native; unset: one a core'],
   ['BG_ARENA_GB', 'how far the memory of native may grow; unset: all there is'],
   ['BG_POISON', '1 fills memory of native with NaN before it is used, to find what reads it too early'],
 ];
-const NO_GPU = 'no GPU backend in this version; the interface leaves room for one (src/backend/backend.ts)';
-const BACKENDS = ['native', 'js'] as const satisfies readonly BackendName[];
+const BACKENDS = ['gpu', 'native', 'js'] as const satisfies readonly BackendName[];
 
 /** Some backends have several instruction sets to choose from, best first. */
 type Choosing = Backend & { readonly isas?: readonly string[] };
@@ -66,17 +67,26 @@ const sentence = (error: BertgradError): string => [error.message, error.fix].fi
 
 async function measure(backend: Choosing): Promise<BackendFinding> {
   const peakGflops = backend.fmaPeak?.() ?? null;
-  const { name, runsOn, isas = [], multipliers = null } = backend;
-  return { name, runsOn, reason: null, isas, peakGflops, multipliers, matmul: await tryMatmul(backend) };
+  const { name, runsOn, isas = [], multipliers = null, limits = null } = backend;
+  return { name, runsOn, reason: null, isas, peakGflops, multipliers, matmul: await tryMatmul(backend), limits };
 }
 
 /** @param chosen the backend in use, which is not made a second time */
 async function lookAtBackend(name: BackendName, chosen: Backend | null): Promise<BackendFinding> {
   try {
-    return await measure(chosen?.name === name ? chosen : selectBackend(name).backend);
+    return await measure(chosen?.name === name ? chosen : (await openBackend(name)).backend);
   } catch (error) {
     if (!(error instanceof BertgradError)) throw error;
-    return { name, runsOn: null, reason: sentence(error), isas: [], peakGflops: null, multipliers: null, matmul: null };
+    return {
+      name,
+      runsOn: null,
+      reason: sentence(error),
+      isas: [],
+      peakGflops: null,
+      multipliers: null,
+      matmul: null,
+      limits: null,
+    };
   }
 }
 
@@ -90,9 +100,9 @@ function lookAtLog(): Findings['addonLog'] {
   return { path, error: error?.trim() ?? null };
 }
 
-function choose(): { backend: Backend | null; reason: string } {
+async function choose(): Promise<{ backend: Backend | null; reason: string }> {
   try {
-    return defaultChoice();
+    return await openDefault();
   } catch (error) {
     if (!(error instanceof BertgradError)) throw error;
     return { backend: null, reason: sentence(error) };
@@ -101,7 +111,7 @@ function choose(): { backend: Backend | null; reason: string } {
 
 /** Looks at the machine and tries every backend, about a second. */
 export async function examine(): Promise<Findings> {
-  const { backend, reason } = choose();
+  const { backend, reason } = await choose();
   const backends: BackendFinding[] = [];
   for (const name of BACKENDS) backends.push(await lookAtBackend(name, backend));
   return {
@@ -150,6 +160,18 @@ function multiplierLines({ multipliers }: BackendFinding): string[] {
   return said.length === 0 ? [] : [line('', `products ${said.join(', ')}`)];
 }
 
+function limitLines({ limits }: BackendFinding): string[] {
+  if (limits === null) return [];
+  return [
+    line(
+      '',
+      Object.entries(limits)
+        .map(([what, most]) => `${what} ${bytes(most)}`)
+        .join(', '),
+    ),
+  ];
+}
+
 function addonLines({ backends, addonLog }: Findings): string[] {
   if (addonLog === null || backends.some((b) => b.name === 'native' && b.runsOn !== null)) return [];
   return [line('addon', `${addonLog.error ?? 'the last build reported no error'}; all of it: ${addonLog.path}`)];
@@ -164,8 +186,11 @@ export function doctorLines(findings: Findings): string[] {
     ...machineLines(machine),
     '',
     line('in use', findings.chosen === null ? `nothing: ${findings.reason}` : findings.reason),
-    ...backends.flatMap((backend) => [line(backend.name, backendText(backend)), ...multiplierLines(backend)]),
-    line('gpu', NO_GPU),
+    ...backends.flatMap((backend) => [
+      line(backend.name, backendText(backend)),
+      ...multiplierLines(backend),
+      ...limitLines(backend),
+    ]),
     ...addonLines(findings),
     '',
     ...switches.map(({ name, value, meaning }) =>

@@ -40,7 +40,7 @@ export function fillMaskCommand(): Command {
           fix: 'give one in quotes: "Paris is the [MASK] of France."',
         });
       }
-      chooseBackend(flags);
+      await chooseBackend(flags);
       const loaded = await loadModel(await openFolder(folder));
       tellOf(loaded);
       prepareFor(loaded.model, flags);

@@ -168,7 +168,7 @@ function addRunOptions(command: Command): void {
 async function pretrain(command: Command, shards: string | undefined, flags: Flags): Promise<RunEnd> {
   if (flags.resume === undefined) requireNew(shards, flags);
   else refuseOthers(command);
-  chooseBackend(flags);
+  await chooseBackend(flags);
   const reporter = createReporter(flags.logEvery === undefined ? {} : { logEvery: flags.logEvery });
   const signals = listenToSignals((text) => reporter.note(text));
   const around = {

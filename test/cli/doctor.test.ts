@@ -12,6 +12,7 @@ const NATIVE: BackendFinding = {
   peakGflops: 233,
   multipliers: { bf16: 'avx512_bf16', int8: null },
   matmul: { size: 1024, gflops: 198.3, right: true },
+  limits: null,
 };
 const JS: BackendFinding = {
   name: 'js',
@@ -21,6 +22,7 @@ const JS: BackendFinding = {
   peakGflops: null,
   multipliers: null,
   matmul: { size: 128, gflops: 1.23, right: true },
+  limits: null,
 };
 const FOUND: Findings = {
   version: '0.1.0',
@@ -63,7 +65,6 @@ describe('what the doctor says', () => {
   native      runs on avx512, 2 threads (of avx512, avx2, base); matmul of 1024 x 1024 at 198 GFLOP/s, 85 % of the measured peak 233 GFLOP/s
               products of bf16 by avx512_bf16, of int8 without an instruction for them, slower
   js          runs on plain JavaScript, 1 thread; matmul of 128 x 128 at 1.2 GFLOP/s
-  gpu         no GPU backend in this version; the interface leaves room for one (src/backend/backend.ts)
 
   BG_ISA      not set (base or avx2)
   BG_THREADS  1 (threads of native)`,
@@ -89,11 +90,17 @@ describe('what the doctor says', () => {
       peakGflops: null,
       multipliers: null,
       matmul: null,
+      limits: null,
     };
     const said = text({ backends: [absent, JS], addonLog: { path: 'build/native.log', error: 'a.cc:1: error: no' } });
     expect(said).toContain('native      does not run here: the addon is not built; npm run build');
     expect(said).toContain('addon       a.cc:1: error: no; all of it: build/native.log');
     expect(text()).not.toContain('native.log');
+  });
+
+  test('of a device and its limits', () => {
+    const gpu = { ...JS, name: 'gpu', runsOn: 'a GPU, webgpu, hardware', limits: { 'largest tensor': 2 ** 31 } };
+    expect(text({ backends: [gpu, JS] })).toContain('GFLOP/s\n              largest tensor 2.1 GB\n  js');
   });
 
   test('of a result that is wrong', () => {
@@ -110,7 +117,7 @@ describe('what the doctor finds here', () => {
   test('is whole, and survives JSON', async () => {
     const found = await examine();
     expect(JSON.parse(JSON.stringify(found))).toEqual(found);
-    expect(found.backends.map(({ name }) => name)).toEqual(['native', 'js']);
+    expect(found.backends.map(({ name }) => name)).toEqual(['gpu', 'native', 'js']);
     expect(found.backends.find(({ name }) => name === 'js')?.matmul?.right).toBe(true);
     for (const { runsOn, reason, matmul } of found.backends) {
       expect(runsOn === null).toBe(reason !== null);

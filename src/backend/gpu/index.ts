@@ -66,6 +66,11 @@ export class GpuBackend implements Backend {
     return this.memory.peakBytes;
   }
 
+  get limits(): Readonly<Record<string, number>> {
+    const { buffer, binding, workgroupMemory } = this.device.limits;
+    return { 'largest tensor': buffer, 'largest operand': binding, 'workgroup memory': workgroupMemory };
+  }
+
   /** Bytes taken from the device, those that wait for their next use included. */
   get heldBytes(): number {
     return this.pool.heldBytes;
