@@ -20,6 +20,8 @@ export interface ArrayPlace {
 export interface Compiled {
   readonly name: string;
   readonly id: number;
+  /** The whole shader. */
+  readonly wgsl: string;
   readonly layout: GPUBindGroupLayout;
   /** Null until `ready`. */
   readonly pipeline: GPUComputePipeline | null;
@@ -206,6 +208,7 @@ function describe(
   return {
     name: kernel.name,
     id,
+    wgsl: built.compiledSource,
     get layout() {
       return built.shaderLayout as GPUBindGroupLayout;
     },

@@ -40,12 +40,12 @@ export class GpuBackend implements Backend {
   readonly kernels: Kernels;
   private readonly pool: Pool;
   private readonly memory: GpuMemory;
-  private readonly queue: Queue;
+  readonly queue: Queue;
   private readonly tuner: Tuner;
 
   constructor(
     readonly device: Device,
-    private readonly compiler: Compiler,
+    readonly compiler: Compiler,
     options: GpuOptions,
   ) {
     const tier = options.tier ?? 'fast';
@@ -109,6 +109,12 @@ export class GpuBackend implements Backend {
   async flush(): Promise<void> {
     await this.queue.flush();
     await this.tuner.settle();
+  }
+
+  /** Gives memory that waits for its next use back to the device. */
+  trim(): void {
+    this.compiler.forgetBuffers();
+    this.pool.trim();
   }
 
   private runner(): FastRunner {
