@@ -35,7 +35,7 @@ export function evaluateCommand(): Command {
   return addBackendOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(async (model: string, file: string, flags: Flags) => {
-      chooseBackend(flags);
+      await chooseBackend(flags);
       await withTask(model, settingsGiven(flags), (loaded) => measure(loaded, file, flags));
     });
 }

@@ -130,7 +130,7 @@ function addTrainingOptions(command: Command): void {
 
 async function run(kind: TaskKind | undefined, model: string | undefined, flags: Flags): Promise<void> {
   if (flags.resume === undefined) requireNew(kind, model, flags);
-  const { reason } = chooseBackend(flags);
+  const { reason } = await chooseBackend(flags);
   process.stderr.write(`backend: ${reason}\n`);
   const signals = listenToSignals((text) => void process.stderr.write(`${text}\n`));
   const around = { ...viewOf(), stop: signals.stop };

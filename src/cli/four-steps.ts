@@ -74,7 +74,7 @@ export function fourStepsCommand(): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (flags: Flags) => {
       requireFiles(flags);
-      chooseBackend(flags);
+      await chooseBackend(flags);
       await run(flags);
     });
 }

@@ -64,7 +64,7 @@ async function predict(model: string, texts: readonly string[], flags: Flags): P
       fix: 'give one in quotes, --file, or lines on the standard input',
     });
   }
-  chooseBackend(flags);
+  await chooseBackend(flags);
   await withTask(model, settingsGiven(flags), (loaded) => filter(loaded, texts, flags));
 }
 
