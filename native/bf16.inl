@@ -10,8 +10,9 @@
 #include "elementwise.inl"
 #include "reduce.inl"
 #include "gemm_words.inl"
+#include "gemm_frozen.inl"
 #include "roof_narrow.inl"
 
 static double loop(int64_t rounds) { return dot_loop<Vec, 2, multiply_add>(rounds); }
 
-extern "C" const Narrow BG_NARROW = {"avx512_bf16", loop, matmul, pack_once};
+extern "C" const Narrow BG_NARROW = {"avx512_bf16", loop, matmul_frozen, pack_once};
