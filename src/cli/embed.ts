@@ -8,6 +8,7 @@ import { addBackendOptions, type BackendFlags, chooseBackend } from './backend.j
 import { describeError, formatMessage } from './errors.js';
 import { MODEL_ARGUMENT, openFolder, tellOf } from './model.js';
 import { positiveInt, wholeNumber } from './options.js';
+import { addPrecisionOption, type PrecisionFlags, prepareFor } from './precision.js';
 
 const EXAMPLES = `
 Examples:
@@ -18,7 +19,7 @@ Examples:
 A folder of sentence-transformers is used as its modules.json says; of any other BERT the mean over the tokens is taken.`;
 
 /** How vectors are made, for embed and search. */
-export interface EmbedFlags extends BackendFlags {
+export interface EmbedFlags extends BackendFlags, PrecisionFlags {
   readonly pooling?: Pooling;
   readonly normalize?: boolean;
   readonly maxSeq?: number;
@@ -48,7 +49,7 @@ export function addEmbedOptions(command: Command): Command {
     .addOption(new Option('--format <form>', 'what the lines are').choices(['auto', 'text', 'jsonl']).default('auto'))
     .option('--column <key>', 'key of the text in JSONL', 'text')
     .option('--skip-bad', 'report lines that are no records and go on, instead of ending');
-  return addBackendOptions(command);
+  return addBackendOptions(addPrecisionOption(command));
 }
 
 /** `bertgrad embed <model> [text...]` */
@@ -97,6 +98,7 @@ export async function openEmbedder(name: string, flags: EmbedFlags): Promise<Tex
   };
   const embedder = await TextEmbedder.load(await openFolder(name), options);
   tellOf(embedder.loaded);
+  prepareFor(embedder.loaded.model, flags);
   return embedder;
 }
 
