@@ -3,6 +3,7 @@ import { writeFileAtomic } from '../io/files.js';
 import { type LoadedTask, withTask } from '../train/tasks/folder.js';
 import { evaluate } from '../train/tasks/infer.js';
 import { addBackendOptions, type BackendFlags, chooseBackend } from './backend.js';
+import { addPrecisionOption, type PrecisionFlags, prepareFor } from './precision.js';
 import type { ColumnFlags, QaFlags, TextFlags } from './task-options.js';
 import { addColumnOptions, addQaOptions, addTextOptions, columnsOf, settingsGiven } from './task-options.js';
 import { measuresText, problemText } from './task-view.js';
@@ -15,7 +16,7 @@ Examples:
 
 A line of --predictions holds the text, the answer, the truth, and whether they are the same.`;
 
-interface Flags extends BackendFlags, ColumnFlags, TextFlags, QaFlags {
+interface Flags extends BackendFlags, PrecisionFlags, ColumnFlags, TextFlags, QaFlags {
   readonly skipBad?: boolean;
   readonly predictions?: string;
   readonly json?: boolean;
@@ -32,11 +33,14 @@ export function evaluateCommand(): Command {
   addColumnOptions(command);
   addTextOptions(command);
   addQaOptions(command);
-  return addBackendOptions(command)
+  return addBackendOptions(addPrecisionOption(command))
     .addHelpText('after', EXAMPLES)
     .action(async (model: string, file: string, flags: Flags) => {
       await chooseBackend(flags);
-      await withTask(model, settingsGiven(flags), (loaded) => measure(loaded, file, flags));
+      await withTask(model, settingsGiven(flags), (loaded) => {
+        prepareFor(loaded.model, flags);
+        return measure(loaded, file, flags);
+      });
     });
 }
 

@@ -8,6 +8,7 @@ import { answer } from '../train/tasks/infer.js';
 import { addBackendOptions, type BackendFlags, chooseBackend } from './backend.js';
 import { formatMessage } from './errors.js';
 import { positiveInt } from './options.js';
+import { addPrecisionOption, type PrecisionFlags, prepareFor } from './precision.js';
 import {
   addQaOptions,
   addTextOptions,
@@ -28,7 +29,7 @@ Examples:
 Writes a JSON object a line, in the order of the input, with the line's number. What is read at once is computed at once,
 sorted by length and without padding; whoever sends a line and waits gets an answer.`;
 
-interface Flags extends BackendFlags, ColumnFlags, TextFlags, QaFlags {
+interface Flags extends BackendFlags, PrecisionFlags, ColumnFlags, TextFlags, QaFlags {
   readonly file?: string;
   readonly badLines: 'stop' | 'skip';
   readonly window: number;
@@ -51,7 +52,7 @@ export function predictCommand(): Command {
     .option('--window <n>', 'most lines that are computed together', positiveInt, 1024);
   addTextOptions(command);
   addQaOptions(command);
-  return addBackendOptions(command).addHelpText('after', EXAMPLES).action(predict);
+  return addBackendOptions(addPrecisionOption(command)).addHelpText('after', EXAMPLES).action(predict);
 }
 
 async function predict(model: string, texts: readonly string[], flags: Flags): Promise<void> {
@@ -65,7 +66,10 @@ async function predict(model: string, texts: readonly string[], flags: Flags): P
     });
   }
   await chooseBackend(flags);
-  await withTask(model, settingsGiven(flags), (loaded) => filter(loaded, texts, flags));
+  await withTask(model, settingsGiven(flags), (loaded) => {
+    prepareFor(loaded.model, flags);
+    return filter(loaded, texts, flags);
+  });
 }
 
 async function filter<E, A>(loaded: LoadedTask<E, A>, texts: readonly string[], flags: Flags): Promise<void> {
