@@ -92,7 +92,7 @@ describe('bad input', () => {
   const cases: readonly (readonly [name: string, args: readonly string[], code: number, says: readonly string[]])[] = [
     [
       'a column that is not there',
-      finetune('classify', 'train.tsv', 'x', '--label', 'lable'),
+      finetune('classify', 'train.tsv', 'x', '--label', 'labell'),
       65,
       ['DATA-COLUMN', 'did you mean "label"'],
     ],
