@@ -128,8 +128,17 @@ function addTrainingOptions(command: Command): void {
     .option('--from-scratch', 'random weights, to see what the pre-training is worth');
 }
 
-async function run(kind: TaskKind | undefined, model: string | undefined, flags: Flags): Promise<void> {
+/** Options that a run may be given when it goes on; all others are fixed by its run.json. */
+const RESUMABLE = new Set(['resume', 'backend', 'threads', 'json']);
+
+async function run(
+  kind: TaskKind | undefined,
+  model: string | undefined,
+  flags: Flags,
+  command: Command,
+): Promise<void> {
   if (flags.resume === undefined) requireNew(kind, model, flags);
+  else refuseOthers(command);
   const { reason } = await chooseBackend(flags);
   process.stderr.write(`backend: ${reason}\n`);
   const signals = listenToSignals((text) => void process.stderr.write(`${text}\n`));
@@ -168,6 +177,20 @@ function requireNew(kind: TaskKind | undefined, model: string | undefined, flags
   }
   if (flags.grid && flags.lr !== undefined)
     throw new UsageError('--grid and --lr exclude each other', { code: 'USAGE', fix: 'give one of the two' });
+}
+
+/** A run that goes on is what it was begun as. */
+function refuseOthers(command: Command): void {
+  const given = command.options.filter((option) => {
+    const name = option.attributeName();
+    return command.getOptionValueSource(name) === 'cli' && !RESUMABLE.has(name);
+  });
+  if (given.length === 0 && command.args.length === 0) return;
+  const named = [...command.args, ...given.map(({ long }) => long)].join(', ');
+  throw new UsageError(`--resume and ${named} exclude each other`, {
+    code: 'USAGE',
+    fix: 'a run goes on as run.json says; begin a new one to change it',
+  });
 }
 
 async function begin(kind: TaskKind, model: string, flags: Flags, around: FinetuneAround): Promise<FinetuneEnd> {

@@ -115,6 +115,13 @@ describe('bad input', () => {
     ['a folder with a run in it', finetune('classify', 'train.tsv', 'sentiment'), 73, ['RUN-EXISTS', '--resume']],
     ['a model without a head', ['evaluate', at('base'), at('train.tsv')], 78, ['CONFIG-ARCHITECTURE', 'finetune']],
     ['a label that the model does not know', ['evaluate', at('sentiment'), at('odd.tsv')], 65, ['odd.tsv:2', '"meh"']],
+    [
+      'a resumed run with other options',
+      ['finetune', '--resume', at('sentiment'), '--epochs', '9'],
+      2,
+      ['--resume', '--epochs'],
+    ],
+    ['a run of another kind', ['finetune', '--resume', at('base')], 66, ['RUN-MISSING']],
     ['nothing to adapt to', ['adapt', at('base'), '-o', at('x')], 2, ['--corpus', '--task']],
   ];
   beforeAll(() => {
