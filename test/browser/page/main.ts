@@ -44,7 +44,7 @@ async function runMode(mode: Mode): Promise<ModeResult> {
 }
 
 const about = `A BERT of ${TOY.layers} layers and width ${TOY.hidden}, ${TOY.steps} steps on text fetched as a string: the vocabulary is trained
-  here, too. Every mode follows the same curve.`;
+  here, too. Loss of masked words; every mode follows the same curve.`;
 
 async function trainAll(results: ModeResult[]): Promise<ModeResult[]> {
   const library = (await import('./bertgrad.js' as string)) as typeof import('../../../src/index.js');

@@ -84,7 +84,7 @@ const WIDTH = 1100;
 const HEIGHT = 260;
 const LEFT = 42;
 
-/** Losses of the trainings so far; lines that agree lie on top of one another, so later ones are dashed. */
+/** Losses of masked words so far; lines that agree lie on top of one another, so later ones are dashed. */
 export class Curves {
   private readonly runs = new Map<string, ToyStep[]>();
 
@@ -101,21 +101,21 @@ export class Curves {
   }
 
   private draw(): void {
-    const losses = [...this.runs.values()].flat().map(({ mlm, sentence }) => mlm + sentence);
-    const [low, high] = [Math.floor(Math.min(...losses)), Math.ceil(Math.max(...losses))];
+    const losses = [...this.runs.values()].flat().map(({ mlm }) => mlm);
+    const [low, high] = [Math.floor(2 * Math.min(...losses)) / 2, Math.ceil(2 * Math.max(...losses)) / 2];
     const x = (step: number): number => LEFT + (step / (TOY.steps - 1)) * (WIDTH - LEFT - 10);
-    const y = (loss: number): number => 10 + ((high - loss) / Math.max(1, high - low)) * (HEIGHT - 40);
+    const y = (loss: number): number => 10 + ((high - loss) / Math.max(0.5, high - low)) * (HEIGHT - 40);
     const parts: string[] = [];
-    for (let loss = low; loss <= high; loss++) {
+    for (let loss = low; loss <= high; loss += 0.5) {
       parts.push(`<line x1="${LEFT}" x2="${WIDTH - 10}" y1="${y(loss)}" y2="${y(loss)}" stroke="var(--line)"/>`);
-      parts.push(`<text x="${LEFT - 8}" y="${y(loss) + 4}" text-anchor="end">${loss}</text>`);
+      parts.push(`<text x="${LEFT - 8}" y="${y(loss) + 4}" text-anchor="end">${loss.toFixed(1)}</text>`);
     }
     for (let step = 0; step < TOY.steps; step += 10) {
       parts.push(`<text x="${x(step)}" y="${HEIGHT - 8}" text-anchor="middle">step ${step}</text>`);
     }
     let run = 0;
     for (const steps of this.runs.values()) {
-      const points = steps.map(({ mlm, sentence }, i) => `${x(i).toFixed(1)},${y(mlm + sentence).toFixed(1)}`);
+      const points = steps.map(({ mlm }, i) => `${x(i).toFixed(1)},${y(mlm).toFixed(1)}`);
       const dash = run === 0 ? '' : ` stroke-dasharray="${4 + 3 * run} ${6 + 3 * run}"`;
       parts.push(
         `<polyline fill="none" stroke-width="${4 - run}" stroke="${COLOURS[run]}"${dash} points="${points}"/>`,
