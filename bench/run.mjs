@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 const BENCHES = {
   roof: 'what this machine can do at most: multiply-adds, copies',
   matmul: 'matrix products at the shapes of BERT, as a share of the peak',
+  attention: 'fused attention forwards and back, as a share of the peak',
   train: 'a pre-training step, beside PyTorch',
   browser: 'products and a forward pass in Chromium, beside TensorFlow.js and jax-js',
   infer: 'inference in each precision, beside onnxruntime',
