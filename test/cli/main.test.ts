@@ -22,7 +22,7 @@ test('a reader that closes early is no error', () => {
 });
 
 test('a backend that cannot be chosen: the doctor says so and ends with 69', () => {
-  const { code, out } = bertgrad(['doctor'], { env: { BG_BACKEND: 'gpu' } });
+  const { code, out } = bertgrad(['doctor'], { env: { BG_BACKEND: 'tpu' } });
   expect(code).toBe(69);
-  expect(out).toContain('in use      nothing: unknown backend "gpu"; use one of: auto, native, js');
+  expect(out).toContain('in use      nothing: unknown backend "tpu"; use one of: auto, gpu, native, js');
 });
