@@ -31,14 +31,14 @@ const { values } = parseArgs({
 });
 const seconds = Number(values.seconds);
 
-/** One product, set up so that `run` computes it often enough for a queue of some milliseconds. */
+/** One product, set up so that `run` computes it often enough for a queue of about 10 ms: handing it over must not count. */
 function prepare(backend, { layout, m: tokens, k: from, n }) {
   const [m, k] = layout === 'tn' ? [from, tokens] : [tokens, from];
   const [a, b, y] = [m * k, k * n, m * n].map((length) => backend.alloc(length, 'f32'));
   backend.kernels.fill(a, 0.5);
   backend.kernels.fill(b, 0.25);
   const flops = 2 * m * k * n;
-  const times = Math.ceil(5e8 / flops);
+  const times = Math.ceil(2e9 / flops);
   const [transposeA, transposeB] = [layout === 'tn', layout === 'nt'];
   const packed = layout === 'packed' ? backend.alloc(backend.kernels.packedLength(k, n), 'f32') : undefined;
   if (packed !== undefined) backend.kernels.pack(b, packed, k, n, false);
