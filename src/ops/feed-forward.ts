@@ -8,6 +8,7 @@ import { linear } from './linear.js';
 import type { Op, Sample } from './op.js';
 import { bytesOf } from './reduction.js';
 import { asRows, inputGradient, project, timesWeight, weightGradients } from './row-product.js';
+import { withScratch } from './scratch.js';
 
 /** Functions between the two layers, whose slope needs their input alone. */
 const ACTIVATIONS = { gelu, geluTanh, relu } as const;
@@ -65,29 +66,28 @@ export const feedForward: Op<FeedForwardAttrs> = {
     mustBe('feedForward', 'the second bias', secondBias, [second[0]]);
     return [...x.slice(0, -1), second[0]];
   },
-  aux: ([x, first]) => {
-    const between = [numel(x.slice(0, -1)), first[0]];
-    return [between, between]; // u and fn(u)
-  },
+  aux: ([x, first]) => [[numel(x.slice(0, -1)), first[0]]], // u
   cost: (inputs) => {
     const [x, first, , second] = inputs;
     const rows = numel(x.slice(0, -1));
     const flops = rows * first[0] * (2 * first[1] + 2 * second[0] + 2);
     return { flops, bytes: bytesOf(...inputs, [rows, first[0]], [rows, first[0]], [rows, second[0]]) };
   },
-  forward: (backend, [x, first, firstBias, second, secondBias], y, attrs, [pre, active]) => {
-    const activate = { kind: 'activate', fn: fnOf(attrs), pre: pre.buf } as const;
-    project(backend, [asRows(x), first, firstBias], active.buf, activate);
-    project(backend, [active, second, secondBias], y.buf);
-  },
+  forward: (backend, [x, first, firstBias, second, secondBias], y, attrs, [pre]) =>
+    withScratch(backend, pre.buf.length, pre.dtype, (buf) => {
+      project(backend, [asRows(x), first, firstBias], buf, { kind: 'activate', fn: fnOf(attrs), pre: pre.buf });
+      project(backend, [{ ...pre, buf }, second, secondBias], y.buf);
+    }),
   backward: (ctx) => {
     const {
       inputs: [x, first, , second],
-      aux: [pre, active],
+      aux: [pre],
       attrs,
+      run,
     } = ctx;
     const dOut = asRows(ctx.dOut); // [rows, out]
-    const outer = weightGradients(ctx, [3, 4], dOut, active);
+    // fn(u) is the widest tensor of a layer: to compute it again takes less than to keep it for every layer.
+    const outer = weightGradients(ctx, [3, 4], dOut, run(ACTIVATIONS[attrs.activation], [pre], { c: 0 }));
     const slope = { kind: 'slope', fn: fnOf(attrs), x: pre.buf } as const;
     const dPre = timesWeight(ctx, dOut, second, pre.shape, slope); // [rows, between]
     const inner = weightGradients(ctx, [1, 2], dPre, asRows(x));
