@@ -83,8 +83,9 @@ def main():
         model.config.save_pretrained(os.path.join(OUT, folder))
     save_file(expected, os.path.join(OUT, "torch", "expected.safetensors"))
 
-    with open(os.path.join(OUT, "vocab.txt"), "w") as f:
-        f.write("".join(w + "\n" for w in WORDS))
+    for place in ("", "BertModel"):  # the second is the example of docs/interop.md
+        with open(os.path.join(OUT, place, "vocab.txt"), "w") as f:
+            f.write("".join(w + "\n" for w in WORDS))
     golden = dict(versions=dict(torch=torch.__version__.split("+")[0], transformers=transformers.__version__),
                   ids=IDS, types=TYPES, lengths=[sum(m) for m in MASK], outputs=outputs)
     with open(os.path.join(OUT, "outputs.json"), "w") as f:
