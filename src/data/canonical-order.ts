@@ -50,6 +50,12 @@ const classes: Readonly<Record<Dialect, ReadonlyMap<number, number>>> = {
   hf: expand([...CLASSES, ...KEPT_BY_HF]),
   google: expand([...CLASSES, ...KNOWN_TO_PYTHON]),
 };
+/**
+ * Whether a character may change places with a neighbour and stays. Hugging Face then tells the place it went to, here it is
+ * the place it came from.
+ */
+export const mayMove = (cp: number, dialect: Dialect): boolean => classes[dialect].has(cp);
+
 /** Whether a non-spacing mark is a starter (class 0), as seen below. */
 const starters = new Map<number, boolean>();
 
