@@ -10,7 +10,7 @@ import { readSafetensors, safetensorsChunks } from '../../dist/io/safetensors.js
 const [files = 10_000, first = 0] = process.argv.slice(2).map(Number);
 const folder = mkdtempSync(join(process.platform === 'linux' ? '/dev/shm' : tmpdir(), 'bertgrad-fuzz-'));
 const path = join(folder, 'model.safetensors');
-const SLOWEST = 1000; // ms
+const SLOWEST = 1000; // ms of computing, so that a machine that does something else does not count
 const TOKENS = [
   '{',
   '}',
@@ -140,7 +140,7 @@ for (let seed = first; seed < first + files; seed++) {
   let bytes = BASES[below(BASES.length)];
   for (let k = Math.max(0, below(5) - 2); k >= 0; k--) bytes = mutate(bytes, below);
   writeFileSync(path, bytes);
-  const start = performance.now();
+  const start = process.cpuUsage();
   try {
     const { tensors, skipped } = await readSafetensors(path);
     const elements = [...tensors.values()].reduce(
@@ -154,7 +154,8 @@ for (let seed = first; seed < first + files; seed++) {
     codes[error.code] = (codes[error.code] ?? 0) + 1;
     outcomes.refused++;
   }
-  const took = performance.now() - start;
+  const used = process.cpuUsage(start);
+  const took = (used.user + used.system) / 1000;
   slowest = Math.max(slowest, took);
 }
 rmSync(folder, { recursive: true });
@@ -172,4 +173,4 @@ console.log(
 );
 // The garbage collector's own slack is part of it: files here have a few hundred bytes.
 if (peak - before / 2 ** 20 > 64) process.exitCode = 1;
-if (slowest > SLOWEST) console.log(`slower than ${SLOWEST} ms; was the machine busy?`);
+if (slowest > SLOWEST) process.exitCode = 1;

@@ -90,7 +90,7 @@ export class HubServer {
         rfilename,
         size: bytes.length,
         blobId: 'f'.repeat(40),
-        lfs: { sha256: etagOf(bytes), size: bytes.length },
+        lfs: { sha256: etagOf(bytes), size: bytes.length, pointerSize: 134 },
       };
     });
     return { id: this.repo, sha: COMMIT, siblings };

@@ -98,6 +98,12 @@ const layout: Case[] = [
   header('hole at the start', one('[1]', '[1,2]'), zeros(2), 'HOLE'),
   header('overlap', two('[0,4]', '[3,7]'), zeros(7), 'OVERLAP'),
   header('two names on one range', two('[0,4]', '[0,4]'), zeros(4), 'OVERLAP'),
+  header(
+    'ten names on one range',
+    `{${Array.from({ length: 10 }, (_, i) => `"${i}":${tensor('[4]', '[0,4]')}`).join(',')}}`,
+    zeros(4),
+    'OVERLAP',
+  ),
   header('bytes after the last tensor', good, zeros(9), 'LENGTH'),
   header('short by one byte', good, zeros(7), 'LENGTH'),
   header('shape larger than its bytes', one('[3]', '[0,1]'), byte, 'SIZE'),

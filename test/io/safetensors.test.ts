@@ -29,6 +29,14 @@ describe('named cases', () => {
     expect((await failure(readSafetensors(path))).code).toBe('SAFETENSORS-LIMIT');
   });
 
+  test('a million tensors: a quick refusal', async () => {
+    const entries = Array.from({ length: 1e6 }, (_, i) => `"${i}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`);
+    writeFileSync(path, file(`{${entries.join(',')}}`));
+    const before = process.cpuUsage();
+    expect((await failure(readSafetensors(path))).code).toBe('SAFETENSORS-LIMIT');
+    expect(process.cpuUsage(before).user).toBeLessThan(1e6); // microseconds
+  });
+
   test('a missing file', async () => {
     const error = await failure(readSafetensors(join(folder, 'nothing')));
     expect([error.code, error.exitCode]).toEqual(['SYSTEM-ENOENT', 66]);
