@@ -80,28 +80,34 @@ export function readTokenizerJson(json: JsonObject, path: string): TokenizerFile
   };
 }
 
+/** `[CLS] A [SEP]` and `[CLS] A [SEP] B [SEP]`, with the ids of the two special tokens. */
+function template(id: (token: string) => number): object {
+  const special = (token: string, type: number): object => ({ SpecialToken: { id: token, type_id: type } });
+  const sequence = (name: string, type: number): object => ({ Sequence: { id: name, type_id: type } });
+  const single = [special('[CLS]', 0), sequence('A', 0), special('[SEP]', 0)];
+  return {
+    type: 'TemplateProcessing',
+    single,
+    pair: [...single, sequence('B', 1), special('[SEP]', 1)],
+    special_tokens: Object.fromEntries(
+      ['[CLS]', '[SEP]'].map((token) => [token, { id: token, ids: [id(token)], tokens: [token] }]),
+    ),
+  };
+}
+
 /** The `tokenizer.json` of a vocabulary, for programs that read nothing else: transformers.js, the fast tokenizers. */
 export function tokenizerJson(
   tokens: readonly string[],
   options: { readonly lowercase: boolean; readonly stripAccents: boolean; readonly tokenizeChineseChars: boolean },
 ): object {
   const id = (token: string): number => tokens.indexOf(token);
-  const special = (token: string, type: number): object => ({ SpecialToken: { id: token, type_id: type } });
-  const sequence = (name: string, type: number): object => ({ Sequence: { id: name, type_id: type } });
-  const single = [special('[CLS]', 0), sequence('A', 0), special('[SEP]', 0)];
+  const plain = { single_word: false, lstrip: false, rstrip: false, normalized: false };
+  const added = SPECIALS.map((content) => ({ id: id(content), content, ...plain, special: true }));
   return {
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: SPECIALS.map((content) => ({
-      id: id(content),
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })).sort((a, b) => a.id - b.id),
+    added_tokens: added.sort((a, b) => a.id - b.id),
     normalizer: {
       type: 'BertNormalizer',
       clean_text: true,
@@ -110,14 +116,7 @@ export function tokenizerJson(
       lowercase: options.lowercase,
     },
     pre_tokenizer: { type: 'BertPreTokenizer' },
-    post_processor: {
-      type: 'TemplateProcessing',
-      single,
-      pair: [...single, sequence('B', 1), special('[SEP]', 1)],
-      special_tokens: Object.fromEntries(
-        ['[CLS]', '[SEP]'].map((token) => [token, { id: token, ids: [id(token)], tokens: [token] }]),
-      ),
-    },
+    post_processor: template(id),
     decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
     model: {
       type: 'WordPiece',
