@@ -97,7 +97,7 @@ export async function openEmbedder(name: string, flags: EmbedFlags): Promise<Tex
     ...(prompt === undefined ? {} : { prompt }),
   };
   const embedder = await TextEmbedder.load(await openFolder(name), options);
-  tellOf(embedder.loaded);
+  tellOf({ ...embedder.loaded, missing: [] }); // the pooler, which is not used
   prepareFor(embedder.loaded.model, flags);
   return embedder;
 }
