@@ -42,7 +42,7 @@ export function fillMaskCommand(): Command {
       }
       await chooseBackend(flags);
       const loaded = await loadModel(await openFolder(folder));
-      tellOf(loaded);
+      tellOf({ ...loaded, missing: [] }); // pooler and sentence head, which guess no words
       prepareFor(loaded.model, flags);
       const lines =
         texts.length > 0 ? texts : createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });

@@ -6,6 +6,7 @@ import { ConfigError } from '../core/errors.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 import { readSentenceModules, type SentenceModules } from '../io/sentence-modules.js';
 import { inference } from '../nn/pass.js';
+import { usePrecision } from '../nn/precision.js';
 import { type LoadedModel, loadModelAs, type ModelKind } from './model-folder.js';
 import { applyDense, poolRows, toUnit } from './pool.js';
 
@@ -74,7 +75,9 @@ export class TextEmbedder {
    */
   static async load(folder: string, options: EmbedOptions = {}): Promise<TextEmbedder> {
     const modules = await readSentenceModules(folder);
-    return new TextEmbedder(await loadModelAs(folder, ENCODER), modules, options);
+    const loaded = await loadModelAs(folder, ENCODER);
+    usePrecision(loaded.model, 'f32', { frozen: true });
+    return new TextEmbedder(loaded, modules, options);
   }
 
   /** Length of a vector. */
