@@ -7,6 +7,7 @@ export { writeFolder } from './io/output-folder.js';
 export { readSafetensors, type TensorData, writeSafetensors } from './io/safetensors.js';
 export { type LoadedAny, loadAny, modelFiles } from './train/any-model.js';
 export { type HeadOptions, type LoadedModel, loadHead, loadModel } from './train/model-folder.js';
+export { onnxModel } from './train/onnx/export.js';
 export {
   type Choice as ChosenText,
   type ChoiceQuestion,
@@ -21,7 +22,6 @@ export {
   type Tagging,
   type TextInput,
 } from './train/predictors.js';
-export { onnxModel } from './train/onnx/export.js';
 export { type Match, searchTexts } from './train/search.js';
 export { type Embedding as TextEmbedding, type EmbedOptions, TextEmbedder } from './train/text-embedder.js';
 export type { WeightReport } from './train/weights.js';
