@@ -10,6 +10,7 @@ const BENCHES = {
   train: 'pre-training steps, beside PyTorch',
   import: 'what loading the library takes',
   browser: 'products and a forward pass in Chromium, beside TensorFlow.js and jax-js',
+  page: 'the ops of `bertgrad bench` in a browser, on its own adapter',
   infer: 'inference in each precision, beside onnxruntime',
   tokenize: 'text to ids, beside Hugging Face tokenizers',
 };

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Contender } from './contender.js';
 
 /** Programs that others wrote, measured beside ours; each is optional, and lives in bench/peers as a module. */
-export const PEERS = ['torch', 'onnxruntime', 'tfjs', 'jax', 'blas'] as const;
+export const PEERS = ['torch', 'onnxruntime', 'tfjs', 'jax'] as const;
 export type PeerName = (typeof PEERS)[number];
 
 /** What a module of bench/peers gives: its contenders, or the reason why there are none here. */

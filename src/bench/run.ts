@@ -3,7 +3,6 @@ import { type BenchCase, caseName } from './case.js';
 import { type Check, check } from './check.js';
 import type { Contender, Prepared } from './contender.js';
 import { type MeasureOptions, measure, type Timing } from './measure.js';
-import { watchOthers } from './noise.js';
 import { type Placed, place, type Roofs } from './roofs.js';
 import { type CaseData, dataOf, type Work, workOf } from './run-op.js';
 import { type Interval, ratioOfMedians } from './stats.js';
@@ -45,6 +44,8 @@ export interface Entrant {
 export interface RunOptions extends MeasureOptions {
   /** Seconds a call may take; slower ones are left out, with the reason. */
   readonly slowest: number;
+  /** Watches how much of the processors others use from now on; absent: nobody knows (in a page). */
+  readonly watch?: (pids: readonly number[]) => () => number | null;
   /** Told of each case as it is done. */
   readonly done?: (results: readonly BenchResult[], notRun: readonly NotRun[]) => void;
 }
@@ -164,7 +165,7 @@ export async function runBench(
   const results: BenchResult[] = [];
   const notRun: NotRun[] = [];
   const pids = entrants.flatMap(({ contender }) => contender.pid ?? []);
-  const others = watchOthers(pids);
+  const others = options.watch?.(pids) ?? (() => null);
   for (const c of cases) {
     const one = await runCase(entrants, c, options);
     results.push(...one.results);

@@ -4,6 +4,7 @@ import { type CaseOptions, casesOf, type Direction, modelNames } from '../bench/
 import { compareRuns } from '../bench/compare.js';
 import { ours } from '../bench/contender.js';
 import { fromGoogle, toGoogle } from '../bench/google.js';
+import { watchOthers } from '../bench/noise.js';
 import { openPeers, PEERS, type PeerName } from '../bench/peers.js';
 import { benchPage, comparePage } from '../bench/report/page.js';
 import { measureRoofs } from '../bench/roofs.js';
@@ -121,7 +122,7 @@ async function bench(ops: readonly string[], flags: Flags, out: Write, err: Writ
   const done = (): void => err(`\r${++count} of ${cases.length} cases`);
   const show = process.stderr.isTTY === true ? { done } : {};
   try {
-    const measured = await runBench(cases, entrants, { ...flags, ...show });
+    const measured = await runBench(cases, entrants, { ...flags, ...show, watch: watchOthers });
     if (process.stderr.isTTY === true) err('\r\u001b[K');
     await report({ ...measured, notRun: [...absent, ...measured.notRun] }, entrants, flags, out);
   } finally {

@@ -1,0 +1,79 @@
+// The op benches of `bertgrad bench` in a browser, on WebGPU, WebGL 2 or plain JavaScript: a page on loopback to open, which
+// saves the same JSON. With --headless, Chromium opens it, and the results go to --json.
+//   node bench/page.mjs [--port 8123]
+//   node bench/page.mjs --headless [--backends webgpu,js] [--ops linear,softmax] [--model tiny] [--batch 1] [--seq 64]
+//                       [--way forward] [--rounds 3] [--json file] [--screenshot file]
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { build } from 'esbuild';
+import { IN_A_PAGE } from '../scripts/build-browser.mjs';
+import { ROOT } from '../scripts/setup.mjs';
+import { serve } from '../test/browser/site.mjs';
+
+const { values } = parseArgs({
+  options: {
+    port: { type: 'string', default: '0' },
+    headless: { type: 'boolean', default: false },
+    backends: { type: 'string', default: 'webgpu,js' },
+    ops: { type: 'string', default: 'linear,softmax,layerNorm' },
+    model: { type: 'string', default: 'tiny' },
+    batch: { type: 'string', default: '1' },
+    seq: { type: 'string', default: '64' },
+    way: { type: 'string', default: '' },
+    rounds: { type: 'string', default: '3' },
+    json: { type: 'string' },
+    screenshot: { type: 'string' },
+  },
+});
+
+async function openSite() {
+  const folder = mkdtempSync(join(tmpdir(), 'bertgrad-bench-'));
+  cpSync(join(ROOT, 'bench/browser/ops.html'), join(folder, 'index.html'));
+  await build({ ...IN_A_PAGE, entryPoints: [join(ROOT, 'bench/browser/ops.mjs')], outfile: join(folder, 'ops.js') });
+  const { url, close } = await serve(folder, Number(values.port));
+  return {
+    url,
+    close: async () => {
+      await close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function headless({ url }) {
+  const { chromium } = await import('playwright-core');
+  process.env.XDG_RUNTIME_DIR ??= '/tmp'; // Dawn complains without one
+  const args = ['--no-sandbox', '--enable-unsafe-webgpu', '--enable-unsafe-swiftshader', '--ignore-gpu-blocklist'];
+  const browser = await chromium.launch({ executablePath: process.env.CHROME_PATH ?? '/usr/bin/chromium', args });
+  try {
+    const page = await browser.newPage({ viewport: { width: 1100, height: 900 } });
+    page.on('pageerror', (error) => console.error(error.message));
+    await page.goto(url);
+    await page.waitForFunction(() => globalThis.runBenchPage !== undefined);
+    const { model, way } = values;
+    const [batch, seq, rounds] = [values.batch, values.seq, values.rounds].map(Number);
+    const [backends, ops] = [values.backends, values.ops].map((text) => text.split(','));
+    const request = { backends, ops, model, batch, seq, rounds, way };
+    const results = await page.evaluate((wanted) => globalThis.runBenchPage(wanted), request);
+    console.log((await page.locator('tr').allTextContents()).join('\n'));
+    console.log((await page.locator('#notes li').allTextContents()).join('\n'));
+    if (values.screenshot !== undefined) await page.screenshot({ path: values.screenshot });
+    if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`);
+  } finally {
+    await browser.close();
+  }
+}
+
+const site = await openSite();
+if (values.headless) {
+  try {
+    await headless(site);
+  } finally {
+    await site.close();
+  }
+} else {
+  console.log(`${site.url}  (Ctrl-C ends it)`);
+  process.once('SIGINT', () => void site.close());
+}
