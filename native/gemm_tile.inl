@@ -121,6 +121,8 @@ struct Errands {
 // How far ahead of their use lines are asked for that nobody has touched before: about 200 ns, in indices of k.
 static const int64_t kAhead = 24;
 
+namespace {  // a member of a template would be exported from here, and taken for every instruction set
+
 // A panel whose rows are contiguous: one pointer for three rows, as an address may hold a pointer and one or two steps.
 template <int R>
 struct RowPanel {
@@ -204,6 +206,8 @@ template <template <int> class Panel, bool First, int Count, int... R>
 struct TilesUpTo : TilesUpTo<Panel, First, Count - 1, Count, R...> {};
 template <template <int> class Panel, bool First, int... R>
 struct TilesUpTo<Panel, First, 0, R...> : Tiles<Panel, First, R...> {};
+
+}  // namespace
 
 // Multiplies a panel of so many rows, of either layout.
 static inline void multiply_tile(const Tile& t, int64_t rows, int turned) {

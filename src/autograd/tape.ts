@@ -105,49 +105,59 @@ function stepBack(value: Value, gradient: Gradient, pending: Map<Value, Gradient
   else backend.free(gradient.arg.buf);
 }
 
-function differentiate(
+/** What a step back works with; `made` and `gathered` note what it leaves. */
+function contextOf(
   value: Value,
   dOut: Arg,
-  made: Map<Arg, boolean>,
-  pending: Map<Value, Gradient>,
-): readonly (Arg | null)[] {
+  { made, gathered, pending }: { made: Map<Arg, boolean>; gathered: Arg[]; pending: Map<Value, Gradient> },
+): BackwardCtx<object> {
   const { backend } = value;
-  const node = value.node as TapeNode;
-  const gathered: Arg[] = [];
-  const ctx: BackwardCtx<object> = {
-    inputs: node.inputs,
+  const { inputs: given, aux, attrs: own } = value.node as TapeNode;
+  return {
+    inputs: given,
     out: value,
-    aux: node.aux,
-    attrs: node.attrs,
+    aux,
+    attrs: own,
     dOut,
-    needs: (i) => node.inputs[i]?.requiresGrad ?? false,
+    needs: (i) => given[i]?.requiresGrad ?? false,
     into: (i) => {
-      const target = targetOf(node.inputs[i], pending);
+      const target = targetOf(given[i], pending);
       if (target !== null) gathered.push(target.arg);
       return target;
     },
     run<A extends object>(op: Op<A>, inputs: readonly Arg[], attrs: A): Arg {
-      const { out, aux, shared } = execute(backend, op, inputs, attrs);
-      for (const arg of aux) backend.free(arg.buf);
+      const { out, aux: left, shared } = execute(backend, op, inputs, attrs);
+      for (const arg of left) backend.free(arg.buf);
       made.set(out, !shared);
       return out;
     },
-    runGrad<A extends object>(op: GradOp<A>, inputs: readonly Arg[], attrs: A, given: readonly (Arg | null)[] = []) {
+    runGrad<A extends object>(op: GradOp<A>, inputs: readonly Arg[], attrs: A, places: readonly (Arg | null)[] = []) {
       const shapes = op.shapes(
         inputs.map((input) => input.shape),
         attrs,
       );
-      const outs = shapes.map((shape, i) => given[i] ?? allocate(backend, shape, dOut.dtype));
+      const outs = shapes.map((shape, i) => places[i] ?? allocate(backend, shape, dOut.dtype));
       op.forward(backend, inputs, outs, attrs);
-      for (const out of outs.filter((_, i) => !given[i])) {
+      for (const out of outs.filter((_, i) => !places[i])) {
         made.set(out, true);
         observe(op, out);
       }
       return outs;
     },
   };
-  const results = (node.op.backward as (c: BackwardCtx<object>) => readonly (Arg | null)[])(ctx);
-  for (const arg of gathered) observe(node.op, arg);
+}
+
+function differentiate(
+  value: Value,
+  dOut: Arg,
+  made: Map<Arg, boolean>,
+  pending: Map<Value, Gradient>,
+): readonly (Arg | null)[] {
+  const { op } = value.node as TapeNode;
+  const gathered: Arg[] = [];
+  const ctx = contextOf(value, dOut, { made, gathered, pending });
+  const results = (op.backward as (c: BackwardCtx<object>) => readonly (Arg | null)[])(ctx);
+  for (const arg of gathered) observe(op, arg);
   return results;
 }
 

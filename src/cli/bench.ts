@@ -193,9 +193,21 @@ function compareCommand(): Command {
     );
 }
 
+/** How the figures are taken, and where they go. */
+const addMeasureOptions = (command: Command): Command =>
+  command
+    .option('--peers [names]', `others that are installed here: ${PEERS.join(', ')}`)
+    .option('--rounds <n>', 'turns that everyone gets', positiveInt, 5)
+    .option('--seconds <s>', 'of one turn', positive, 0.04)
+    .option('--slowest <s>', 'leave out what takes longer a call', positive, 3)
+    .option('--step <models>', 'look into a training step of these models as well')
+    .option('--trace <file>', 'its kernels, for ui.perfetto.dev')
+    .option('--json <file>', "results in Google Benchmark's form")
+    .option('--html <file>', 'a page with plots');
+
 /** `bertgrad bench`: how fast each kernel is here, how far from the machine's limit, and beside whom. */
 export function benchCommand(): Command {
-  return new Command('bench')
+  const command = new Command('bench')
     .description(
       'Times kernels at the shapes of BERT, each held against float64 first, under roofs measured on the spot.',
     )
@@ -215,15 +227,8 @@ export function benchCommand(): Command {
     .option('--sizes <groups>', 'bert, odd (edges of tiles), sweep and grid (of products), or all', 'bert')
     .addOption(new Option('--way <direction>', 'one way alone').choices(['forward', 'backward']))
     .option('--batch <n>', 'sequences', positiveInt, 4)
-    .option('--seq <n>', 'tokens of a sequence', positiveInt, 128)
-    .option('--peers [names]', `others that are installed here: ${PEERS.join(', ')}`)
-    .option('--rounds <n>', 'turns that everyone gets', positiveInt, 5)
-    .option('--seconds <s>', 'of one turn', positive, 0.04)
-    .option('--slowest <s>', 'leave out what takes longer a call', positive, 3)
-    .option('--step <models>', 'look into a training step of these models as well')
-    .option('--trace <file>', 'its kernels, for ui.perfetto.dev')
-    .option('--json <file>', "results in Google Benchmark's form")
-    .option('--html <file>', 'a page with plots')
+    .option('--seq <n>', 'tokens of a sequence', positiveInt, 128);
+  return addMeasureOptions(command)
     .addHelpText(
       'after',
       `

@@ -23,7 +23,7 @@ The run folder holds run.json, metrics.jsonl, samples.jsonl, tb/ for TensorBoard
 and at the end report.html.`;
 
 /** Everything commander hands over; what was not given is undefined or the default. */
-interface Flags extends BackendFlags {
+interface Flags extends BackendFlags, Partial<Record<keyof Intervals | 'logEvery', number>> {
   readonly output?: string;
   readonly resume?: string;
   readonly model: string;
@@ -53,23 +53,15 @@ interface Flags extends BackendFlags {
   readonly biasInit: PretrainOptions['biasInit'];
   readonly padding?: boolean;
   readonly precision: PretrainOptions['precision'];
-  readonly evalEvery?: number;
-  readonly sampleEvery?: number;
-  readonly saveEvery?: number;
-  readonly logEvery?: number;
   readonly sample?: readonly string[];
   readonly maxTime: number;
 }
 
 /** Options that a resumed run may be given; all others are fixed by its run.json. */
 const RESUMABLE = new Set([
-  'resume',
-  'backend',
+  ...['resume', 'backend'],
   'threads',
-  'evalEvery',
-  'sampleEvery',
-  'saveEvery',
-  'logEvery',
+  ...['evalEvery', 'sampleEvery', 'saveEvery', 'logEvery'],
   'maxTime',
 ]);
 

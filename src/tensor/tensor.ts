@@ -1,10 +1,8 @@
 import { apply } from '../autograd/apply.js';
-import { boundsOf, Value } from '../autograd/value.js';
-import type { Buf, Precision } from '../backend/backend.js';
-import type { TypedData } from '../core/dtype.js';
-import { DtypeError, ShapeError } from '../core/errors.js';
+import { boundsOf } from '../autograd/value.js';
+import type { Buf } from '../backend/backend.js';
 import type { RandomKey } from '../core/random.js';
-import { broadcastShapes, normalizeAxis, numel, rowsOf, type Shape, sameShape } from '../core/shape.js';
+import { broadcastShapes, normalizeAxis, rowsOf, type Shape, sameShape } from '../core/shape.js';
 import { argmax } from '../ops/argmax.js';
 import { type AttentionAttrs, attention } from '../ops/attention.js';
 import { concat } from '../ops/concat.js';
@@ -14,7 +12,6 @@ import * as el from '../ops/elementwise.js';
 import { gather } from '../ops/embedding.js';
 import { type EmbeddingNormAttrs, embeddingNorm } from '../ops/embedding-norm.js';
 import { expand } from '../ops/expand.js';
-import { Factor } from '../ops/factor.js';
 import { type FeedForwardAttrs, feedForward } from '../ops/feed-forward.js';
 import { gelu, geluTanh } from '../ops/gelu.js';
 import { layerNorm } from '../ops/layer-norm.js';
@@ -29,6 +26,7 @@ import { type ResidualNormAttrs, residualNorm } from '../ops/residual-norm.js';
 import { slice } from '../ops/slice.js';
 import { softmax } from '../ops/softmax.js';
 import { where } from '../ops/where.js';
+import { TensorValues } from './values.js';
 
 /** A tensor, or a number that stands for a tensor full of it. */
 export type Operand = Tensor | number;
@@ -37,54 +35,11 @@ export type Operand = Tensor | number;
  * An n-dimensional array on a backend. Methods check shapes, enqueue a kernel and return at once; `await t.data()`
  * waits for the values. A tensor made from one with `requiresGrad` remembers how, and `backward(loss)` walks back.
  */
-export class Tensor extends Value {
+export class Tensor extends TensorValues {
   override grad: Tensor | null = null;
 
   override wrap(buf: Buf, shape: Shape): Tensor {
     return new Tensor(this.backend, buf, shape);
-  }
-
-  /** Number of elements. */
-  get size(): number {
-    return numel(this.shape);
-  }
-
-  get rank(): number {
-    return this.shape.length;
-  }
-
-  /** All values in row-major order, once everything enqueued so far has run. */
-  async data(): Promise<TypedData> {
-    return this.backend.read(this.buf);
-  }
-
-  /** The only value. @throws {ShapeError} for more than one element */
-  async item(): Promise<number> {
-    if (this.size !== 1) throw new ShapeError('item', 'needs a tensor of one element', [this.shape]);
-    return (await this.data())[0] as number;
-  }
-
-  /** Replaces the values in place. @throws {ShapeError} another number of them; {DtypeError} floats for integers */
-  assign(data: TypedData): this {
-    if (data.length !== this.size)
-      throw new ShapeError('assign', `${data.length} values do not fill this tensor`, [this.shape]);
-    if (data instanceof Int32Array !== (this.dtype === 'i32'))
-      throw new DtypeError(`assign: this tensor holds ${this.dtype}`);
-    this.backend.write(this.buf, data);
-    if (data instanceof Int32Array) this.bounds = boundsOf(data);
-    this.factor?.forget();
-    this.version++;
-    return this;
-  }
-
-  /**
-   * Products that have this as their weight, or as their second factor, multiply in `precision` from now on.
-   * @param frozen it changes no more, and is laid out once for its products
-   */
-  multiplyIn(precision: Precision, frozen = false): this {
-    this.factor?.forget();
-    this.factor = new Factor(this.backend, precision, frozen);
-    return this;
   }
 
   /** The same values without history. */
@@ -338,24 +293,9 @@ export class Tensor extends Value {
     return sameShape(shape, this.shape) ? this : apply(expand, [this as Tensor], { shape });
   }
 
-  private axes(axis: number | readonly number[] | undefined): number[] {
-    if (axis === undefined) return this.shape.map((_, i) => i);
-    return (typeof axis === 'number' ? [axis] : [...axis]).map((a) => normalizeAxis('reduce', a, this.rank));
-  }
-
   private ids(data: Int32Array): Tensor {
     const result = new Tensor(this.backend, this.backend.upload(data), [data.length]);
     result.bounds = boundsOf(data);
     return result;
-  }
-
-  /** Ids are checked here, on the host, so that kernels can trust them. @param spared a value below `low` that may occur */
-  private mustLieIn(op: string, low: number, high: number, spared?: number): void {
-    if (this.size === 0 || this.bounds === null) return;
-    const { min, max, next } = this.bounds;
-    const least = min === spared ? next : min;
-    if ((least < low && least !== spared) || max > high) {
-      throw new ShapeError(op, `ids must lie in ${low} .. ${high}; these reach from ${least} to ${max}`);
-    }
   }
 }

@@ -274,9 +274,7 @@ ${registers(form, 'g', '')}
       ${body}
     }
   }
-  if (present) {
-${store(form, 'g', which)}
-  }
+  if (present) {${store(form, 'g', which)}}
 }`,
   };
 }
