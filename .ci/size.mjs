@@ -124,6 +124,7 @@ function filesNow() {
   return limits.folders
     .filter((folder) => existsSync(folder))
     .flatMap((folder) => readdirSync(folder, { recursive: true }).map((name) => join(folder, name)))
+    .filter((path) => !path.includes('node_modules')) // peers of bench/ are not ours
     .filter(counted)
     .map((path) => measure(path, readFileSync(path, 'utf8')));
 }
