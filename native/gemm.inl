@@ -29,7 +29,9 @@ struct Cut {
 
 // What the calling thread has packed of b, for the tasks it takes next.
 struct Packed {
-  int64_t product, part, unused[6];
+  // Scratch comes with whatever lay there: numbers alone may be right by chance, or those of another instruction set.
+  const void* owner;
+  int64_t product, part, unused[5];
   float slivers[1];
 };
 static int64_t products = 0;
@@ -164,8 +166,8 @@ static void multiply(const Run* run, const Product& g) {
           t.b = ready + t.sliver * g.k * NR + block * g.depth * NR, t.stride_b = g.k * NR;
         } else {
           t.b = packed->slivers;
-          t.pack_b = g.blocks > 1 || packed->product != product || packed->part != part;
-          packed->product = product, packed->part = part;
+          t.pack_b = g.blocks > 1 || packed->owner != &products || packed->product != product || packed->part != part;
+          packed->owner = &products, packed->product = product, packed->part = part;
         }
         multiply_task(t, block);
       }
