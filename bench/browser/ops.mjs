@@ -47,7 +47,7 @@ function show(results) {
       rate(r.work.bytes / r.timing.median / 1e9),
       r.placed === null ? '–' : `${(100 * r.placed.roofFraction).toFixed(0)} %`,
       r.check.maxAbsError.toExponential(1),
-      r.ratio === null ? '1' : r.ratio.ratio.toFixed(2),
+      r.ratio === null ? '1' : r.ratio.ratio.toPrecision(3),
     ];
     const row = $('rows').insertRow();
     cells.forEach((text, i) => {

@@ -115,7 +115,7 @@ const comparisonRow = ({ name, before, after, ratio, p, verdict }: Comparison): 
   seconds(after),
   ratio.ratio.toFixed(3),
   `${ratio.low.toFixed(3)}–${ratio.high.toFixed(3)}`,
-  p < 1e-4 ? '<.0001' : p.toFixed(4).slice(1),
+  p < 1e-4 ? '<.0001' : p >= 0.99995 ? '1' : p.toFixed(4).slice(1),
   verdict,
 ];
 

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { selectBackend } from '../backend/select.js';
+import { openBackend } from '../backend/select.js';
 import { type CaseOptions, casesOf, type Direction, modelNames } from '../bench/case.js';
 import { compareRuns } from '../bench/compare.js';
 import { ours } from '../bench/contender.js';
@@ -49,7 +49,7 @@ async function oursOf(flags: Flags): Promise<Entrant[]> {
     const counts = name === 'native' && flags.threads !== undefined ? list(flags.threads) : [undefined];
     for (const count of counts) {
       if (count !== undefined) process.env.BG_THREADS = count;
-      const { backend } = selectBackend(name);
+      const { backend } = await openBackend(name);
       const threads = Number(/(\d+) threads?$/.exec(backend.runsOn)?.[1] ?? 1);
       const called = counts.length > 1 ? `${name}, ${threads} ${threads === 1 ? 'thread' : 'threads'}` : name;
       entrants.push({ contender: ours(backend, called, threads), roofs: await measureRoofs(backend) });
