@@ -52,7 +52,7 @@ async function measure(backend, shape, rate, peak) {
       return backend.flush();
     };
     await run();
-    const gflops = flops / (await secondsOf(name, run, Number(values.seconds))) / 1e9;
+    const gflops = flops / (await secondsOf(run, Number(values.seconds))) / 1e9;
     rates[name] = { gflops, share: gflops / peak };
   }
   free();

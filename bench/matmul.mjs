@@ -54,7 +54,7 @@ function prepare(backend, { layout, m: tokens, k: from, n }) {
 async function measure(backend, one) {
   const product = prepare(backend, one);
   await product.run();
-  const time = await secondsOf(one.layout, product.run, seconds);
+  const time = await secondsOf(product.run, seconds);
   product.free();
   return product.flops / time / 1e9;
 }

@@ -1,9 +1,10 @@
 // How everything here is timed: medians over short rounds, and the machine's peak measured in the same round, so that
 // neighbours and clock rates hit both alike.
-import Benchmark from 'benchmark';
+import { turn } from '../dist/bench/measure.js';
+import { median } from '../dist/bench/stats.js';
 import { selectBackend } from '../dist/index.js';
 
-export const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+export { median };
 
 /** A native backend with so many threads, or with one of the instruction sets of this machine. */
 export function nativeBackend(threads, isa) {
@@ -12,22 +13,5 @@ export function nativeBackend(threads, isa) {
   return selectBackend('native').backend;
 }
 
-/**
- * Median seconds of `run`, which is called for about `seconds`.
- * No setup and teardown: `benchmark` 2.1.4 turns those into source text. Not `hz` either: one stall moves a mean.
- */
-export function secondsOf(name, run, seconds) {
-  return new Promise((resolve, reject) => {
-    const fn = (deferred) =>
-      run().then(
-        () => deferred.resolve(),
-        (error) => {
-          reject(error);
-          deferred.benchmark.abort();
-          deferred.resolve();
-        },
-      );
-    const onComplete = ({ target }) => resolve(median(target.stats.sample));
-    new Benchmark(name, { defer: true, fn, minSamples: 3, maxTime: seconds, onComplete }).run();
-  });
-}
+/** Median seconds of `run`, which is called for about `seconds`. */
+export const secondsOf = async (run, seconds) => median(await turn({ run }, 1, seconds));

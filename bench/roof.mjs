@@ -25,7 +25,7 @@ async function bandwidth(backend, length) {
     return backend.flush();
   };
   await run();
-  const seconds = await secondsOf('accumulate', run, 0.2);
+  const seconds = await secondsOf(run, 0.2);
   backend.free(x);
   backend.free(y);
   return (12 * length * times) / seconds / 1e9;

@@ -1,7 +1,8 @@
 // One side of a comparison, in a process of its own: steps for some seconds, figures as a line of JSON.
 //   node bench/train/ours.mjs MODEL VOCAB BATCH SEQ THREADS SECONDS PACKING LENGTHS PRECISION [STEPS]
 import { performance } from 'node:perf_hooks';
-import { randomBatch, realLengths } from './batch.mjs';
+import { randomBatch } from '../../dist/bench/random-batch.js';
+import { realLengths } from './lengths.mjs';
 
 const [model, vocab, batch, seq, threads, seconds, packing, lengths, precision, steps] = process.argv.slice(2);
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];

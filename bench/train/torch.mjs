@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { masked } from './batch.mjs';
+import { maskedOf } from '../../dist/bench/random-batch.js';
 
 const ANCHORS = fileURLToPath(new URL('../../../shared/anchors', import.meta.url));
 
@@ -25,7 +25,7 @@ export const pythons = () => (process.env.BG_PYTHON ?? 'python3').split(';').map
 export function torchStep(python, { model, vocab, batch, seq, threads, seconds, variant, bf16 }) {
   if (!existsSync(ANCHORS)) return { reason: 'its program is not there (../shared/anchors)' };
   const [command, ...first] = python.split(' ');
-  const flags = { model, variant, preds: masked(seq), batch, seq, threads, seconds };
+  const flags = { model, variant, preds: maskedOf(seq), batch, seq, threads, seconds };
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
   if (bf16) args.push('--bf16');
   const child = spawnSync(command, [...first, '-c', PROGRAM, realpathSync(ANCHORS), `${vocab}`, ...args], {

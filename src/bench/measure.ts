@@ -38,7 +38,7 @@ async function callsOf(prepared: Prepared): Promise<number> {
 }
 
 /** One turn of somebody in this process, driven by `benchmark`: its samples, in seconds a call. */
-function turn(prepared: Prepared, calls: number, seconds: number): Promise<number[]> {
+export function turn(prepared: Pick<Prepared, 'run'>, calls: number, seconds: number): Promise<number[]> {
   return new Promise((resolve, reject) => {
     new Benchmark('', {
       defer: true,

@@ -4,10 +4,10 @@ import { type KernelCall, type Total, Trace } from '../backend/trace.js';
 import { preset } from '../bert/config.js';
 import { BertForPreTraining } from '../bert/pretraining.js';
 import { Rng } from '../core/random.js';
-import type { PretrainBatch } from '../data/batch.js';
 import type { BertSizes } from '../ops/op.js';
 import { Trainer } from '../train/trainer.js';
 import { bertSizes } from './case.js';
+import { randomBatch } from './random-batch.js';
 import { median } from './stats.js';
 
 /** Where the time of one pre-training step goes. */
@@ -31,28 +31,13 @@ export interface StepProfile {
   readonly begin: number;
 }
 
+/** Random ids have a stream of their own. */
+const STREAM_BATCH = 912;
 const WARM = 2;
 const TIMED = 3;
 
-/** Full sequences of random ids, as many masked as google's runs have. */
-function randomBatch({ batch, seq, vocab, masked }: BertSizes): PretrainBatch {
-  const rng = new Rng(1, 9);
-  const ids = Int32Array.from({ length: batch * seq }, () => 5 + rng.int(vocab - 5));
-  const places = Int32Array.from({ length: masked }, (_, i) => Math.floor((i * batch * seq) / masked) + 1);
-  return {
-    batch,
-    seq,
-    inputIds: ids,
-    tokenTypeIds: ids.map((_, i) => (i % seq < seq / 2 ? 0 : 1)),
-    lengths: new Int32Array(batch).fill(seq),
-    maskedPositions: places,
-    maskedLabels: places.map((place) => ids[place] as number),
-    sentenceLabels: Int32Array.from({ length: batch }, () => rng.int(2)),
-  };
-}
-
 function trainerOf(model: string, sizes: BertSizes): Trainer {
-  const one = randomBatch(sizes);
+  const one = randomBatch(new Rng(1, STREAM_BATCH), sizes);
   const schedule = { name: 'constant', peak: 1e-4, warmupSteps: 0, totalSteps: 1e6 } as const;
   return new Trainer(
     new BertForPreTraining(preset(model, { vocabSize: sizes.vocab }), { seed: 0 }),

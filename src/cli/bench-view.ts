@@ -3,24 +3,7 @@ import type { Roofs } from '../bench/roofs.js';
 import type { BenchResult, NotRun, Outcome } from '../bench/run.js';
 import type { StepProfile } from '../bench/step.js';
 import { rate, seconds } from '../bench/units.js';
-import { bytes, pad, percent } from './ui.js';
-
-/** A table whose columns are as wide as what stands in them; numbers on the right. */
-export function columns(
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-  left: readonly number[],
-): string[] {
-  const widths = head.map((title, i) =>
-    Math.max(...[head, ...rows].map((row) => [...(row[i] ?? '')].length), title.length),
-  );
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, i) => pad(cell, widths[i] as number, left.includes(i) ? 'right' : 'left'))
-      .join('  ')
-      .trimEnd();
-  return [line(head), ...rows.map(line)];
-}
+import { bytes, columns, percent } from './ui.js';
 
 /** What the machine can do at most, a line a backend. */
 export function roofLines(

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Backend } from '../backend/backend.js';
 import { type KernelCall, type Total, Trace } from '../backend/trace.js';
-import { pad, percent } from './ui.js';
+import { columns, percent } from './ui.js';
 
 const DEFAULT_FILE = 'profile.json';
 
@@ -126,19 +126,7 @@ export function profileLines(trace: Trace, wall: number, roofs: Roofs): string[]
   rows.push(row('all', 'wall time', wall, `${sum(totals, 'calls')}`));
   const peak = roofs.gflops === null ? '' : `multiply-adds ${roofs.gflops.toFixed(0)} GFLOP/s, `;
   const heading = `measured roofs: ${peak}copy ${roofs.gbs.toFixed(0)} GB/s; in brackets the share of the roof`;
-  return [heading, ...columns([['share', 'time', 'calls', 'kernel', 'for', 'GFLOP/s', 'GB/s'], ...rows])];
-}
-
-/** Numbers to the right, words to the left. */
-function columns(rows: readonly string[][]): string[] {
-  const widths = (rows[0] as string[]).map((_, i) => Math.max(...rows.map((row) => (row[i] as string).length)));
-  const side = (i: number): 'left' | 'right' => (i === 3 || i === 4 ? 'right' : 'left');
-  return rows.map((row) =>
-    row
-      .map((cell, i) => pad(cell, widths[i] as number, side(i)))
-      .join('  ')
-      .trimEnd(),
-  );
+  return [heading, ...columns(['share', 'time', 'calls', 'kernel', 'for', 'GFLOP/s', 'GB/s'], rows, [3, 4])];
 }
 
 /** Kernel calls in the trace event format of Chrome, times in microseconds from the beginning. */

@@ -147,3 +147,18 @@ export function table(
   made.push(...rows.map((row) => [...row]));
   return made.toString();
 }
+
+/** A table whose columns are as wide as what stands in them; numbers on the right. */
+export function columns(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  left: readonly number[],
+): string[] {
+  const widths = head.map((title, i) => Math.max(width(title), ...rows.map((row) => width(row[i] ?? ''))));
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, i) => pad(cell, widths[i] as number, left.includes(i) ? 'right' : 'left'))
+      .join('  ')
+      .trimEnd();
+  return [line(head), ...rows.map(line)];
+}

@@ -1,15 +1,10 @@
 import { BackendError, ShapeError } from '../../core/errors.js';
 import type { Shape } from '../../core/shape.js';
+import { type Axes, joined } from '../axes.js';
 import type { Walk } from '../backend.js';
 
 /** What native/kernels.h has room for. */
 const MOST_AXES = 8;
-
-/** A shape and, for each operand, its strides. */
-export interface Axes {
-  readonly shape: readonly number[];
-  readonly strides: readonly (readonly number[])[];
-}
 
 /**
  * At most eight axes: more are drawn together where one is walked right after the other in every operand, and those of
@@ -18,19 +13,11 @@ export interface Axes {
  */
 export function fewAxes(shape: Shape, ...strides: readonly (readonly number[])[]): Axes {
   if (shape.length <= MOST_AXES) return { shape, strides };
-  const kept: number[] = [];
-  const keptStrides: number[][] = strides.map(() => []);
-  for (const [axis, length] of shape.entries()) {
-    if (length === 1) continue;
-    const follows = kept.length > 0 && strides.every((s, i) => keptStrides[i].at(-1) === length * s[axis]);
-    if (follows) kept[kept.length - 1] *= length;
-    else kept.push(length);
-    for (const [i, s] of strides.entries()) keptStrides[i][kept.length - 1] = s[axis];
-  }
-  if (kept.length > MOST_AXES) {
+  const few = joined(shape, ...strides);
+  if (few.shape.length > MOST_AXES) {
     throw new ShapeError('native', `no walk along more than ${MOST_AXES} axes that do not follow one another`, [shape]);
   }
-  return { shape: kept, strides: keptStrides };
+  return few;
 }
 
 /** Elements a buffer must have for a walk over a shape that is not empty. @throws {BackendError} one that goes backwards */

@@ -1,7 +1,7 @@
 import { ShapeError } from '../../../core/errors.js';
 import { numel, type Shape } from '../../../core/shape.js';
+import { joined } from '../../axes.js';
 import type { Buf, Walk } from '../../backend.js';
-import { joined } from '../axes.js';
 import { type FastKernel, line, remembered } from '../spec.js';
 import { type FastRunner, foldThreads, LINE_MAIN } from './runner.js';
 

@@ -1,7 +1,8 @@
 import { DtypeError } from '../../../core/errors.js';
 import { numel, type Shape } from '../../../core/shape.js';
+import { joined } from '../../axes.js';
 import type { BinaryFn, Buf, UnaryFn, Walk } from '../../backend.js';
-import { eachBlock, isDense, joined } from '../axes.js';
+import { eachBlock, isDense } from '../axes.js';
 import { line, type PlainKernel, type PlainRunner, remembered } from '../spec.js';
 import { BINARY, UNARY } from './functions.js';
 

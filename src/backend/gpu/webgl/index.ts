@@ -1,11 +1,10 @@
 import { type DType, dtypeOf, type TypedData } from '../../../core/dtype.js';
-import { BackendError, DtypeError } from '../../../core/errors.js';
 import type { Backend, Buf, Kernels } from '../../backend.js';
 import { matmul } from '../kernels/matmul.js';
 import { plainKernels } from '../plain.js';
 import { type Context, openContext } from './context.js';
 import { wideProduct } from './matmul.js';
-import { type GlBuf, GlMemory } from './memory.js';
+import { GlMemory } from './memory.js';
 import { Programs } from './program.js';
 import { GlRunner } from './runner.js';
 import { Textures } from './textures.js';
@@ -49,7 +48,7 @@ export class WebGlBackend implements Backend {
   }
 
   write(buf: Buf, data: TypedData): void {
-    this.runner.write(this.accepts(buf, data), data as Float32Array | Int32Array);
+    this.runner.write(this.memory.accepts(buf, data), data as Float32Array | Int32Array);
   }
 
   async read(buf: Buf): Promise<TypedData> {
@@ -67,16 +66,6 @@ export class WebGlBackend implements Backend {
   async flush(): Promise<void> {
     this.context.gl.finish();
     this.context.check();
-  }
-
-  private accepts(buf: Buf, data: TypedData): GlBuf {
-    if (data.length !== buf.length) {
-      throw new BackendError(`gpu: ${data.length} values written to a buffer of ${buf.length}`);
-    }
-    if (dtypeOf(data) !== buf.dtype) {
-      throw new DtypeError(`gpu: ${dtypeOf(data)} values written to a buffer of ${buf.dtype}`);
-    }
-    return this.memory.own(buf);
   }
 }
 

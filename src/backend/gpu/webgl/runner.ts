@@ -3,7 +3,7 @@ import { dropThreshold, type RandomKey, randomRow } from '../../../core/random.j
 import type { Buf } from '../../backend.js';
 import type { Args, Dims, PlainKernel, PlainRunner } from '../spec.js';
 import type { Context } from './context.js';
-import type { GlBuf, GlMemory } from './memory.js';
+import { type GlBuf, type GlMemory, isWhole } from './memory.js';
 import type { Program, Programs, WideKernel } from './program.js';
 import { type Grid, LANES } from './textures.js';
 
@@ -132,10 +132,10 @@ export class GlRunner implements PlainRunner {
     if (count !== target.length) {
       throw new BackendError(`gpu: kernel ${program.name} has ${count} results for a buffer of ${target.length}`);
     }
-    const straight = target.whole && !read;
+    const straight = isWhole(target) && !read;
     const grid = straight ? this.memory.gridOf(target) : this.memory.textures.take(count);
     this.draw(program, places, output, grid, count);
-    if (!target.whole) this.put(grid, target);
+    if (!isWhole(target)) this.put(grid, target);
     else if (!straight) this.memory.replace(target, grid);
   }
 
@@ -150,9 +150,9 @@ export class GlRunner implements PlainRunner {
       });
     }
     const { textures } = this.memory;
-    const grid = buf.whole ? this.memory.gridOf(buf) : textures.take(data.length);
+    const grid = isWhole(buf) ? this.memory.gridOf(buf) : textures.take(data.length);
     textures.fill(grid, data);
-    if (!buf.whole) this.put(grid, buf);
+    if (!isWhole(buf)) this.put(grid, buf);
   }
 
   read(buf: GlBuf): Float32Array | Int32Array {
