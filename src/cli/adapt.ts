@@ -7,6 +7,7 @@ import type { TaskKind } from '../train/tasks/task.js';
 import { TASK_KINDS } from '../train/tasks/task.js';
 import { addBackendOptions, type BackendFlags, chooseBackend } from './backend.js';
 import { formatMessage } from './errors.js';
+import { MODEL_ARGUMENT, named, openFolder } from './model.js';
 import { duration, fraction, nonNegative, positive, positiveInt, rate, seed, wholeNumber } from './options.js';
 import { createReporter } from './progress.js';
 import { listenToSignals } from './signals.js';
@@ -16,7 +17,7 @@ const EXAMPLES = `
 Examples:
   bertgrad adapt runs/general --corpus law/ -o runs/law                            the text of a domain (DAPT)
   bertgrad adapt runs/law --task train.tsv -o runs/law-task                        the text of a task (TAPT)
-  bertgrad adapt bert-base --corpus papers.jsonl --add-words 500 -o runs/papers    with words of its own
+  bertgrad adapt google-bert/bert-base-uncased --corpus papers.jsonl --add-words 500 -o runs/papers    with words of its own
 
 Masked words are learnt, sentence pairs are not; labels are not read. What is learnt from lies in <output>.data. A run goes
 on by: bertgrad pretrain --resume runs/law`;
@@ -45,7 +46,7 @@ interface Flags extends BackendFlags, ColumnFlags {
 export function adaptCommand(): Command {
   const command = new Command('adapt')
     .description('Go on with pre-training on the text of a domain, or of a task.')
-    .argument('<model>', 'a run, a checkpoint, or a model folder')
+    .argument('<model>', MODEL_ARGUMENT)
     .option('--corpus <paths...>', 'text of a domain: files, folders, patterns')
     .option('--task <file>', 'examples of a task, whose text is learnt from')
     .requiredOption('-o, --output <folder>', 'the run; must be empty or not there')
@@ -140,7 +141,7 @@ async function run(base: string, flags: Flags): Promise<void> {
   try {
     const end = await adapt(
       {
-        base,
+        base: await openFolder(base),
         source,
         folder: flags.output,
         addWords: flags.addWords,
@@ -153,11 +154,12 @@ async function run(base: string, flags: Flags): Promise<void> {
         warn: (text) => reporter.note(formatMessage('warning', 'RUN', text)),
         stop: signals.stop,
         saveRequested: signals.saveRequested,
-        prepared: ({ words, missing }) => {
+        prepared: ({ words, missing, unused }) => {
           const shown = words.slice(0, 8).map(({ word }) => word);
           if (words.length > 0)
             reporter.note(`${words.length} words added: ${shown.join(', ')}${words.length > 8 ? ', ...' : ''}`);
-          if (missing.length > 0) reporter.note(`starts fresh: ${missing.slice(0, 5).join(', ')}`);
+          if (missing.length > 0) reporter.note(`starts fresh: ${named(missing)}`);
+          if (unused.length > 0) reporter.note(`left behind: ${named(unused)}`);
         },
       },
     );

@@ -3,6 +3,7 @@ import { writeFileAtomic } from '../io/files.js';
 import { type LoadedTask, withTask } from '../train/tasks/folder.js';
 import { evaluate } from '../train/tasks/infer.js';
 import { addBackendOptions, type BackendFlags, chooseBackend } from './backend.js';
+import { openFolder, TASK_MODEL_ARGUMENT, tellOf } from './model.js';
 import { addPrecisionOption, type PrecisionFlags, prepareFor } from './precision.js';
 import type { ColumnFlags, QaFlags, TextFlags } from './task-options.js';
 import { addColumnOptions, addQaOptions, addTextOptions, columnsOf, settingsGiven } from './task-options.js';
@@ -26,7 +27,7 @@ interface Flags extends BackendFlags, PrecisionFlags, ColumnFlags, TextFlags, Qa
 export function evaluateCommand(): Command {
   const command = new Command('evaluate')
     .description('Measure a fine-tuned model on examples whose answers are known.')
-    .argument('<model>', 'a fine-tuned model: a run, or any model folder with a head for a task')
+    .argument('<model>', TASK_MODEL_ARGUMENT)
     .argument('<file>', 'TSV, CSV, JSONL, JSON, Parquet, CoNLL or SQuAD, as finetune takes it')
     .option('--predictions <file>', 'write every example with its answer, a JSON object a line')
     .option('--json', 'print the measures as JSON');
@@ -37,7 +38,8 @@ export function evaluateCommand(): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (model: string, file: string, flags: Flags) => {
       await chooseBackend(flags);
-      await withTask(model, settingsGiven(flags), (loaded) => {
+      await withTask(await openFolder(model), settingsGiven(flags), (loaded) => {
+        tellOf(loaded.notes);
         prepareFor(loaded.model, flags);
         return measure(loaded, file, flags);
       });

@@ -13,6 +13,7 @@ import { TASK_KINDS, type TaskKind, type TextSettings } from '../train/tasks/tas
 import type { TrialOptions } from '../train/tasks/trial.js';
 import { addBackendOptions, type BackendFlags, chooseBackend } from './backend.js';
 import { formatMessage } from './errors.js';
+import { MODEL_ARGUMENT, named, openFolder } from './model.js';
 import { dropoutRate, fraction, nonNegative, positiveInt, rate, seed, wholeNumber } from './options.js';
 import { listenToSignals } from './signals.js';
 import {
@@ -36,8 +37,8 @@ Examples:
   bertgrad finetune classify runs/first --train train.tsv --dev dev.tsv -o runs/sentiment
   bertgrad finetune pair runs/first --train pairs.csv --text question --pair sentence --label label -o runs/pairs
   bertgrad finetune tag runs/first --train train.conll --dev dev.conll --seeds 3 -o runs/names
-  bertgrad finetune qa bert-base-chinese --train cmrc/train.json --dev cmrc/dev.json --answer-rules cmrc -o runs/qa
-  bertgrad finetune classify bert-base --grid --seeds 5 --train train.tsv --dev dev.tsv -o runs/grid
+  bertgrad finetune qa google-bert/bert-base-chinese --train cmrc/train.json --dev cmrc/dev.json --answer-rules cmrc -o runs/qa
+  bertgrad finetune classify models/bert-base --grid --seeds 5 --train train.tsv --dev dev.tsv -o runs/grid
   bertgrad finetune --resume runs/grid
 
 Files are TSV, CSV, JSONL, JSON or Parquet, of tag also CoNLL, of qa also SQuAD's JSON; .gz of each. Columns are guessed by
@@ -85,7 +86,7 @@ export function finetuneCommand(): Command {
   const command = new Command('finetune')
     .description('Give a BERT a head for a task, and train both on examples of it.')
     .addArgument(new Argument('[kind]', 'what is to be learnt').choices([...TASK_KINDS]))
-    .argument('[model]', 'a run, a checkpoint, or a model folder')
+    .argument('[model]', MODEL_ARGUMENT)
     .option('--train <file>', 'examples to learn from')
     .option('--dev <file>', 'examples to measure on (default: a tenth of the training examples)')
     .option('-o, --output <folder>', 'the run; must be empty or not there')
@@ -194,7 +195,8 @@ function refuseOthers(command: Command): void {
 }
 
 async function begin(kind: TaskKind, model: string, flags: Flags, around: FinetuneAround): Promise<FinetuneEnd> {
-  return await beginFinetune(flags.output as string, planOf(kind, await openBase(model), model, flags), around);
+  const folder = await openFolder(model);
+  return await beginFinetune(flags.output as string, planOf(kind, await openBase(folder), folder, flags), around);
 }
 
 function planOf(kind: TaskKind, base: Base, model: string, flags: Flags): FinetunePlan {
@@ -237,12 +239,13 @@ function viewOf(): Omit<FinetuneAround, 'stop'> {
   const clear = (): void => void (live && process.stderr.write('\r\x1b[K'));
   const nameOf = ({ lr, seed: number }: { lr: number; seed: number }): string => `lr ${lr} seed ${number}`;
   return {
-    prepared({ train, dev, said, fresh }) {
+    prepared({ train, dev, said, fresh, unused }) {
       for (const text of said) say(text);
       say(`train  ${dataLine(train)}`);
       say(`dev    ${dataLine(dev)}`);
       process.stderr.write(problemText([...train.problems, ...(dev.source === train.source ? [] : dev.problems)]));
-      if (fresh.length > 0) say(`starts fresh: ${fresh.slice(0, 5).join(', ')}${fresh.length > 5 ? ', ...' : ''}`);
+      if (fresh.length > 0) say(`starts fresh: ${named(fresh)}`);
+      if (unused.length > 0) say(`left behind: ${named(unused)}`);
     },
     step(trial, { step, loss }) {
       if (live)

@@ -7,6 +7,8 @@ import { bytes, clip, isLive } from './ui.js';
 
 /** What every command that takes a model says of it. */
 export const MODEL_ARGUMENT = 'a run, a checkpoint, a model folder, or org/name on the hub';
+export const TASK_MODEL_ARGUMENT =
+  'a fine-tuned model: a run, a model folder with a head for a task, or org/name on the hub';
 
 /**
  * The folder of a model, however it was named: what is there on the disk comes first, and then the hub.
@@ -56,7 +58,8 @@ class DownloadProgress {
 type Notes = Pick<LoadedModel, 'missing' | 'unused' | 'unknownKeys' | 'skipped' | 'addedTokens' | 'folder'>;
 
 const MOST_NAMED = 5;
-const named = (names: readonly string[]): string =>
+/** The first names of a list. */
+export const named = (names: readonly string[]): string =>
   names.slice(0, MOST_NAMED).join(', ') + (names.length > MOST_NAMED ? `, and ${names.length - MOST_NAMED} more` : '');
 
 /** What a model's files and the model here do not share: one warning for each kind, none where all fits. */

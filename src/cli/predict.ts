@@ -7,6 +7,7 @@ import { type LoadedTask, withTask } from '../train/tasks/folder.js';
 import { answer } from '../train/tasks/infer.js';
 import { addBackendOptions, type BackendFlags, chooseBackend } from './backend.js';
 import { formatMessage } from './errors.js';
+import { openFolder, TASK_MODEL_ARGUMENT, tellOf } from './model.js';
 import { positiveInt } from './options.js';
 import { addPrecisionOption, type PrecisionFlags, prepareFor } from './precision.js';
 import {
@@ -39,7 +40,7 @@ interface Flags extends BackendFlags, PrecisionFlags, ColumnFlags, TextFlags, Qa
 export function predictCommand(): Command {
   const command = new Command('predict')
     .description('Let a fine-tuned model answer, as a filter: texts or JSON lines in, JSON lines out.')
-    .argument('<model>', 'a fine-tuned model: a run, or any model folder with a head for a task')
+    .argument('<model>', TASK_MODEL_ARGUMENT)
     .argument('[text...]', 'texts; none: lines of the file or of the standard input')
     .option('--file <file>', 'take the lines of a file; .gz is unpacked')
     .option('--text <field>', 'field of the text (default: guessed)')
@@ -66,7 +67,8 @@ async function predict(model: string, texts: readonly string[], flags: Flags): P
     });
   }
   await chooseBackend(flags);
-  await withTask(model, settingsGiven(flags), (loaded) => {
+  await withTask(await openFolder(model), settingsGiven(flags), (loaded) => {
+    tellOf(loaded.notes);
     prepareFor(loaded.model, flags);
     return filter(loaded, texts, flags);
   });

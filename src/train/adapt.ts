@@ -17,7 +17,7 @@ import { beginRun, type Surroundings } from './pretrain.js';
 import { requirePositions } from './tasks/folder.js';
 import { withKind } from './tasks/kinds.js';
 import type { TaskKind } from './tasks/task.js';
-import { setWeights, weightsOf } from './weights.js';
+import { setWeights, type WeightReport, weightsOf } from './weights.js';
 
 /** What a model is adapted to: the text of a domain, or the text of a task's own examples, whose labels are not read. */
 export type AdaptSource =
@@ -40,16 +40,14 @@ export interface AdaptRequest {
 
 /** Told of what an adaptation begins with. */
 export interface AdaptAround extends Surroundings {
-  prepared(about: { prepared: Prepared; words: readonly NewWord[]; missing: readonly string[] }): void;
+  prepared(about: { prepared: Prepared; words: readonly NewWord[] } & WeightReport): void;
 }
 
 /** A model as weights that can be put into another, with the tokenizer that belongs to them. */
-interface Start {
+interface Start extends WeightReport {
   readonly config: BertConfig;
   readonly tokenizer: Tokenizer;
   readonly weights: ReadonlyMap<string, TensorData>;
-  /** What the base lacks: heads, if it is no pre-trained model. */
-  readonly missing: readonly string[];
 }
 
 const isEncoder = (name: string): boolean => /^bert\.(embeddings|encoder)\./.test(name);
@@ -57,14 +55,14 @@ const WORD_TABLE = 'bert.embeddings.word_embeddings.weight';
 const DECODER_BIAS = 'cls.predictions.bias';
 
 async function openStart(path: string): Promise<Start> {
-  const { model, tokenizer, missing } = modelFrom(await loadModelFolder(path), {
+  const { model, tokenizer, missing, unused } = modelFrom(await loadModelFolder(path), {
     make: (config, init) => new BertForPreTraining(config, { init }),
     optional: (name) => !isEncoder(name),
   });
   const weights = await weightsOf(model);
   const { config } = model;
   model.dispose();
-  return { config, tokenizer, weights, missing };
+  return { config, tokenizer, weights, missing, unused };
 }
 
 /** The rows of a table, and below them, for each new word, the mean of the rows of its pieces. */
@@ -146,7 +144,7 @@ async function startOf(request: AdaptRequest, around: AdaptAround): Promise<{ st
     ...{ corpus, column, tokenizer: start.tokenizer, folder: join(data, 'shards'), overwrite: true },
     ...{ sentences: isTask ? 'lines' : 'auto', language: 'auto' },
   });
-  around.prepared({ prepared, words, missing: start.missing });
+  around.prepared({ prepared, words, missing: start.missing, unused: start.unused });
   return { start, prepared };
 }
 

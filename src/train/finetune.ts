@@ -19,7 +19,7 @@ import {
   type TrialResult,
 } from './tasks/results.js';
 import { Trial, type TrialOptions, type TrialPoint, type TrialState } from './tasks/trial.js';
-import { setWeights } from './weights.js';
+import { setWeights, type WeightReport } from './weights.js';
 
 /** A fine-tuning: every learning rate with every seed. Kept in run.json; a resumed run goes on with just this. */
 export interface FinetunePlan {
@@ -35,7 +35,12 @@ export interface FinetunePlan {
 /** Those around a fine-tuning. */
 export interface FinetuneAround {
   /** Told of what was read, before the first step. */
-  prepared(about: { train: DataSummary; dev: DataSummary; said: readonly string[]; fresh: readonly string[] }): void;
+  prepared(
+    about: { train: DataSummary; dev: DataSummary; said: readonly string[]; fresh: readonly string[] } & {
+      /** Tensors of the base that the model has no place for: heads for something else. */
+      unused: readonly string[];
+    },
+  ): void;
   point(trial: { lr: number; seed: number; totalSteps: number }, point: TrialPoint & { better: boolean }): void;
   step(trial: { lr: number; seed: number; totalSteps: number }, at: { step: number; loss: number }): void;
   warn(text: string): void;
@@ -131,8 +136,8 @@ async function inFolder<E, A>(folder: string, running: Running<E, A>, around: Fi
 async function allTrials<E, A>(folder: string, running: Running<E, A>, around: FinetuneAround): Promise<FinetuneEnd> {
   const { plan, prepared, config } = running;
   const trials = [...running.done];
-  const fresh = freshNames(prepared, config);
-  around.prepared({ ...prepared.about, said: prepared.said, fresh });
+  const { missing: fresh, unused } = fitOf(prepared, config);
+  around.prepared({ ...prepared.about, said: prepared.said, fresh, unused });
   for (const lr of plan.rates) {
     for (const seed of plan.seeds) {
       if (trials.some((trial) => trial.lr === lr && trial.seed === seed)) continue;
@@ -148,10 +153,10 @@ async function allTrials<E, A>(folder: string, running: Running<E, A>, around: F
   return { results: resultsOf(running, trials, fresh), reason: 'done' };
 }
 
-function freshNames<E, A>({ start }: PreparedTask<E, A>, config: BertConfig): readonly string[] {
-  const { model, missing } = start(config, 0);
+function fitOf<E, A>({ start }: PreparedTask<E, A>, config: BertConfig): WeightReport {
+  const { model, ...report } = start(config, 0);
   model.dispose();
-  return missing;
+  return report;
 }
 
 function resultsOf<E, A>(

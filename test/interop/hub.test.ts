@@ -208,6 +208,27 @@ test('every command takes the name of a model', async () => {
     expect([code, JSON.parse(out).masks.length]).toEqual([0, 1]);
     const missing = await cli(['fill-mask', 'org/none', 'the [MASK] sat']);
     expect([missing.code, missing.out, missing.err.includes('error[HUB-MISSING]')]).toEqual([66, '', true]);
+    const train = join(folder, 'train.tsv');
+    const rows = Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? 'yes\tthe cat sat' : 'no\tthe dog ran'));
+    writeFileSync(train, `label\ttext\n${rows.join('\n')}\n`);
+    const tuned = join(folder, 'tuned');
+    const tuning = ['--train', train, '--epochs', '1', '-o', tuned];
+    const finetuned = await cli(['finetune', 'classify', 'org/tiny', ...tuning]);
+    expect(finetuned).toMatchObject({ code: 0 });
+    expect(finetuned.err).toMatch(/starts fresh: .*classifier\.weight/);
+    expect(finetuned.err).toContain('left behind: cls.predictions.bias');
+    expect(
+      await cli(['adapt', 'org/tiny', '--task', train, '--steps', '1', '-o', join(folder, 'adapted')]),
+    ).toMatchObject({
+      code: 0,
+    });
+    for (const args of [
+      ['evaluate', 'org/tiny', train],
+      ['predict', 'org/tiny', 'the cat sat'],
+    ]) {
+      const { code, err } = await cli(args);
+      expect([code, err]).toEqual([78, expect.stringContaining('has no head for a task')]);
+    }
   } finally {
     process.env = before;
   }

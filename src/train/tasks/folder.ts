@@ -10,8 +10,8 @@ import { isObject, type JsonObject } from '../../io/json.js';
 import { loadModelFolder, type ModelFolder } from '../../io/model-folder.js';
 import type { TensorData } from '../../io/safetensors.js';
 import type { Initializer } from '../../nn/init.js';
-import { modelFrom, partsOf } from '../model-folder.js';
-import { weightsOf } from '../weights.js';
+import { type LoadedModel, modelFrom, partsOf } from '../model-folder.js';
+import { type WeightReport, weightsOf } from '../weights.js';
 import { type Kind, type TaskRecipe, withKind } from './kinds.js';
 import { TASK_KINDS, type Task, type TaskKind, type TextSettings } from './task.js';
 
@@ -35,7 +35,7 @@ const isClassifier = (name: string): boolean => name.startsWith('classifier.');
  * A model for a task, with the weights of a base. What the base lacks outside the encoder (pooler and head), or has for
  * another number of labels, begins with random numbers.
  * @param config that of the base, or with other dropout
- * @returns transformers' names of what begins so
+ * @returns also transformers' names of what begins so, and of tensors of the base that are not used
  * @throws {CheckpointError} the encoder itself is not whole
  */
 export function headFrom<E, A>(
@@ -43,7 +43,7 @@ export function headFrom<E, A>(
   task: Task<E, A>,
   config: BertConfig,
   seed: number,
-): { readonly model: HeadModel<unknown>; readonly missing: readonly string[] } {
+): { readonly model: HeadModel<unknown> } & WeightReport {
   const outputs = files.weights.get('classifier.weight')?.shape[0];
   const fits = outputs === (task.labelConfig?.labels.length ?? 1);
   const weights = fits ? files.weights : new Map([...files.weights].filter(([name]) => !isClassifier(name)));
@@ -120,6 +120,8 @@ export interface LoadedTask<E, A> {
   readonly kind: Kind<E, A>;
   readonly task: Task<E, A>;
   readonly model: HeadModel<unknown>;
+  /** What the files and the model do not share. */
+  readonly notes: Omit<LoadedModel<HeadModel<unknown>>, 'model'>;
 }
 
 /** What a folder says of the task its model is for. */
@@ -127,7 +129,7 @@ interface Opened {
   readonly folder: string;
   readonly kind: TaskKind;
   readonly recipe: TaskRecipe;
-  model(): HeadModel<unknown>;
+  load(): LoadedModel<HeadModel<unknown>>;
 }
 
 async function open(path: string, changes: Readonly<Record<string, unknown>>): Promise<Opened> {
@@ -142,7 +144,7 @@ async function open(path: string, changes: Readonly<Record<string, unknown>>): P
   const make = (_: BertConfig, init: Initializer): HeadModel<unknown> =>
     buildModel(architecture, { config, labels, init }) as HeadModel<unknown>;
   const recipe: TaskRecipe = { labels, tokenizer, settings, classWeights: null, memory };
-  return { folder: files.folder, kind, recipe, model: () => modelFrom(files, { make }).model };
+  return { folder: files.folder, kind, recipe, load: () => modelFrom(files, { make }) };
 }
 
 /** @throws {ConfigError} CONFIG-POSITIONS */
@@ -164,10 +166,10 @@ export async function withTask<R>(
   changes: Readonly<Record<string, unknown>>,
   use: <E, A>(loaded: LoadedTask<E, A>) => Promise<R>,
 ): Promise<R> {
-  const { folder, kind, recipe, model: load } = await open(path, changes);
-  const model = load();
+  const { folder, kind, recipe, load } = await open(path, changes);
+  const { model, ...notes } = load();
   try {
-    return await withKind(kind, (of) => use({ folder, kind: of, task: of.make(recipe), model }));
+    return await withKind(kind, (of) => use({ folder, kind: of, task: of.make(recipe), model, notes }));
   } finally {
     model.dispose();
   }
@@ -183,10 +185,11 @@ export async function openAs<E, A>(
   choose: (kind: TaskKind) => Kind<E, A> | null,
   changes: Readonly<Record<string, unknown>> = {},
 ): Promise<LoadedTask<E, A> & { readonly labels: readonly string[] }> {
-  const { folder, kind, recipe, model } = await open(path, changes);
+  const { folder, kind, recipe, load } = await open(path, changes);
   const of = choose(kind);
   if (of !== null) {
-    return { folder, kind: of, task: of.make(recipe), model: model(), labels: recipe.labels?.labels ?? [] };
+    const { model, ...notes } = load();
+    return { folder, kind: of, task: of.make(recipe), model, notes, labels: recipe.labels?.labels ?? [] };
   }
   throw new ConfigError(`${path}: this model is for ${kind}, which is not what is asked of it here`, {
     code: 'CONFIG-TASK',

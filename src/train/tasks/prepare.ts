@@ -6,6 +6,7 @@ import { Rng, STREAM } from '../../core/random.js';
 import type { ColumnRequest } from '../../data/tasks/columns.js';
 import type { Problems } from '../../data/tasks/problems.js';
 import { Initializer } from '../../nn/init.js';
+import type { WeightReport } from '../weights.js';
 import { tokensOf } from './batch.js';
 import { type Base, headFrom } from './folder.js';
 import { type Kind, withKind } from './kinds.js';
@@ -45,7 +46,7 @@ export interface PreparedTask<E, A> {
   /** Sentences about what was guessed. */
   readonly said: readonly string[];
   /** The model that a trial begins with, and what of it begins with random numbers though it has a base. */
-  start(config: BertConfig, seed: number): { readonly model: HeadModel<unknown>; readonly missing: readonly string[] };
+  start(config: BertConfig, seed: number): { readonly model: HeadModel<unknown> } & WeightReport;
 }
 
 /** Share of the training examples that is held back where there is no dev file. */
@@ -141,7 +142,7 @@ async function prepareKind<E, A>(of: Kind<E, A>, request: TaskRequest, base: Bas
     said: [read.said, ...(second === null ? [] : [second.said]), ...notes].filter((text) => text !== ''),
     start: (config, seed) =>
       request.fromScratch
-        ? { model: task.build(config, new Initializer(seed)), missing: [] }
+        ? { model: task.build(config, new Initializer(seed)), missing: [], unused: [] }
         : headFrom(base, task, config, seed),
   };
 }
