@@ -124,25 +124,29 @@ export class BasicTokenizer {
     return out;
   }
 
-  /** NFD by the dialect's own list of decomposable characters, then without Mn. */
+  /**
+   * NFD by the dialect's own list of decomposable characters, then without Mn. Where canonical ordering moves a mark, it
+   * stems from the place it went to, as `tokenizers` says: the first parts of decompositions share out the places in order
+   * (tokenizers/src/tokenizer/normalizer.rs, transform_range).
+   */
   #strip(points: Points): Points {
-    const decomposed: Points = { cps: [], from: [], to: [] };
+    const decomposed: number[] = [];
+    const isFirst: boolean[] = [];
     const { flags } = this.#table;
-    for (let i = 0; i < points.cps.length; i++) {
-      const cp = points.cps[i];
-      if ((flags[cp] & DECOMPOSES) === 0) push(decomposed, cp, points.from[i], points.to[i]);
-      else {
-        for (const c of String.fromCodePoint(cp).normalize('NFD')) {
-          push(decomposed, c.codePointAt(0) ?? 0, points.from[i], points.to[i]);
-        }
-      }
+    for (const cp of points.cps) {
+      const before = decomposed.length;
+      if ((flags[cp] & DECOMPOSES) === 0) decomposed.push(cp);
+      else for (const c of String.fromCodePoint(cp).normalize('NFD')) decomposed.push(c.codePointAt(0) ?? 0);
+      for (let i = before; i < decomposed.length; i++) isFirst.push(i === before);
     }
-    const order = canonicalOrder(decomposed.cps, (cp) => (flags[cp] & MARK) !== 0, this.dialect);
+    const order = canonicalOrder(decomposed, (cp) => (flags[cp] & MARK) !== 0, this.dialect);
     const out: Points = { cps: [], from: [], to: [] };
-    for (let k = 0; k < decomposed.cps.length; k++) {
+    let place = -1;
+    for (let k = 0; k < decomposed.length; k++) {
       const i = order === null ? k : order[k];
-      const cp = decomposed.cps[i];
-      if ((flags[cp] & MARK) === 0) push(out, cp, decomposed.from[i], decomposed.to[i]);
+      if (isFirst[i]) place++;
+      const cp = decomposed[i];
+      if ((flags[cp] & MARK) === 0) push(out, cp, points.from[place], points.to[place]);
     }
     return out;
   }
