@@ -1,74 +1,8 @@
 import { tensor } from '../../src/tensor/create.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
+import { along, type Call, not, type Run } from './onnx-call.js';
+import { COMPOSED } from './onnx-composed.js';
 
-export interface Value {
-  readonly name: string;
-  readonly dtype: string;
-  readonly shape: number[];
-  readonly data: (number | string | boolean)[];
-}
-export interface Node {
-  readonly op: string;
-  readonly inputs: string[];
-  readonly outputs: string[];
-  readonly attributes: Readonly<Record<string, unknown>>;
-}
-export interface Case {
-  readonly name: string;
-  readonly opset: number;
-  readonly nodes: Node[];
-  readonly inputs: Value[];
-  readonly initializers: Value[];
-  readonly outputs: Value[];
-}
-
-/** A case that asks for what no op here does; `why` says what. */
-export class NotOurs extends Error {}
-function not(why: string): never {
-  throw new NotOurs(why);
-}
-
-/** The inputs of one node: tensors, or whole numbers where an operator takes its settings as a tensor. */
-export class Call {
-  constructor(
-    readonly node: Node,
-    private readonly values: ReadonlyMap<string, Tensor>,
-    private readonly raw: ReadonlyMap<string, Value>,
-    readonly opset: number,
-  ) {}
-
-  get count(): number {
-    return this.node.inputs.length;
-  }
-  has = (i: number): boolean => (this.node.inputs[i] ?? '') !== '';
-  x(i = 0): Tensor {
-    return this.values.get(this.node.inputs[i]) ?? not('numbers that are not float32');
-  }
-  get all(): Tensor[] {
-    return this.node.inputs.map((_, i) => this.x(i));
-  }
-  stored(i: number): Value {
-    return this.raw.get(this.node.inputs[i]) ?? not('settings that are computed');
-  }
-  numbers(i: number): number[] | null {
-    return this.has(i) ? this.stored(i).data.map(Number) : null;
-  }
-  attr(name: string, otherwise: number): number;
-  attr(name: string, otherwise: string): string;
-  attr<T>(name: string, otherwise: T): T;
-  attr<T>(name: string, otherwise: T): T {
-    return (this.node.attributes[name] as T | undefined) ?? otherwise;
-  }
-  /** Axes by input or by attribute, counted from the front; null: all. */
-  axes(i: number, rank: number): number[] {
-    const given = this.numbers(i) ?? this.attr<number[] | null>('axes', null);
-    const list = given === null || given.length === 0 ? null : given;
-    if (list === null && this.attr('noop_with_empty_axes', 0) === 1) return [];
-    return (list ?? Array.from({ length: rank }, (_, axis) => axis)).map((axis) => (axis < 0 ? axis + rank : axis));
-  }
-}
-
-type Run = (c: Call) => Tensor | Tensor[];
 const unary =
   (f: (x: Tensor) => Tensor): Run =>
   (c) =>
@@ -81,12 +15,6 @@ const chain =
   (f: (a: Tensor, b: Tensor) => Tensor): Run =>
   (c) =>
     c.all.reduce(f);
-
-/** Along another axis than the last: turned there and back. */
-function along(x: Tensor, axis: number, f: (x: Tensor) => Tensor): Tensor {
-  const at = axis < 0 ? axis + x.rank : axis;
-  return at === x.rank - 1 ? f(x) : f(x.transpose(at, -1)).transpose(at, -1);
-}
 
 const reduce =
   (f: (x: Tensor, axes: number[], keep: boolean) => Tensor): Run =>
@@ -101,49 +29,29 @@ function slices(x: Tensor, axis: number, sizes: readonly number[]): Tensor[] {
   });
 }
 
-/** Rows of classes: [batch, classes, ...] as [rows, classes], as cross-entropy takes them. */
-const rowsOfClasses = (x: Tensor): Tensor => {
-  const moved = x.permute([0, ...x.shape.slice(2).map((_, i) => i + 2), 1]);
-  return moved.reshape([-1, x.shape[1]]);
-};
-
-function crossEntropy(c: Call): Tensor {
-  if (c.has(2)) not('class weights');
-  if (c.node.outputs.length > 1) not('the loss with its logarithms');
-  const labels = Int32Array.from(c.numbers(1) as number[]);
-  const reduction = c.attr('reduction', 'mean');
-  const ignoreIndex = c.attr('ignore_index', -1);
-  const counted = labels.filter((label) => label !== ignoreIndex).length;
-  const scale = reduction === 'none' ? null : reduction === 'sum' ? 1 : 1 / counted;
-  const values = rowsOfClasses(c.x()).crossEntropy(labels, { ignoreIndex, scale });
-  return values.reshape(scale === null ? c.stored(1).shape : []);
-}
-
 function gemm(c: Call): Tensor {
   const options = { transposeA: c.attr('transA', 0) === 1, transposeB: c.attr('transB', 0) === 1 };
   const product = c.x(0).matmul(c.x(1), options).mul(c.attr('alpha', 1));
   return c.has(2) ? product.add(c.x(2).mul(c.attr('beta', 1))) : product;
 }
 
-function layerNorm(c: Call): Tensor {
+function layerNorm(c: Call): Tensor[] {
   const x = c.x();
   const axis = c.attr('axis', -1);
   const at = axis < 0 ? axis + x.rank : axis;
-  const width = x.shape.slice(at).reduce((n, size) => n * size, 1);
+  const axes = x.shape.map((_, i) => i).slice(at);
+  const width = axes.reduce((n, i) => n * x.shape[i], 1);
   const gamma = c.x(1).reshape([width]);
   const beta = c.has(2) ? c.x(2).reshape([width]) : gamma.mul(0);
-  return x.reshape([-1, width]).layerNorm(gamma, beta, c.attr('epsilon', 1e-5)).reshape(x.shape);
+  const eps = c.attr('epsilon', 1e-5);
+  const y = x.reshape([-1, width]).layerNorm(gamma, beta, eps).reshape(x.shape);
+  const mean = x.mean(axes, true);
+  return [y, mean, x.sub(mean).square().mean(axes, true).add(eps).rsqrt()];
 }
 
-function gather(c: Call): Tensor {
-  const x = c.x();
-  const axis = c.attr('axis', 0);
-  const { shape, data } = c.stored(1);
-  const at = axis < 0 ? axis + x.rank : axis;
-  const ids = tensor(
-    Int32Array.from(data, (id) => (Number(id) < 0 ? Number(id) + x.shape[at] : Number(id))),
-    [data.length],
-  );
+/** Rows of x along an axis, in any order: [..., shape, ...]. */
+function gatherAlong(x: Tensor, at: number, rows: readonly number[], shape: readonly number[]): Tensor {
+  const ids = tensor(Int32Array.from(rows), [rows.length]);
   const order = [at, ...x.shape.map((_, i) => i).filter((i) => i !== at)];
   const rest = order.slice(1).map((i) => x.shape[i]);
   const table = x.permute(order).reshape([x.shape[at], -1]);
@@ -152,15 +60,28 @@ function gather(c: Call): Tensor {
   return found.permute([...back, ...rest.slice(at).map((_, i) => shape.length + at + i)]);
 }
 
+function gather(c: Call): Tensor {
+  const axis = c.attr('axis', 0);
+  const { shape, data } = c.stored(1);
+  const at = axis < 0 ? axis + c.x().rank : axis;
+  const rows = data.map((id) => (Number(id) < 0 ? Number(id) + c.x().shape[at] : Number(id)));
+  return gatherAlong(c.x(), at, rows, shape);
+}
+
 function slice(c: Call): Tensor {
-  const [starts, ends, steps] = [c.numbers(1), c.numbers(2), c.numbers(4)];
-  if (starts === null || ends === null) return not('starts as attributes');
-  if (steps?.some((step) => step !== 1)) not('steps');
-  const axes = c.has(3) ? c.axes(3, c.x().rank) : starts.map((_, i) => i);
+  const starts = c.numbers(1) ?? c.attr<number[]>('starts', []);
+  const ends = c.numbers(2) ?? c.attr<number[]>('ends', []);
+  const steps = c.numbers(4);
+  const given = c.has(3) || c.attr('axes', null) !== null;
+  const axes = given ? c.axes(3, c.x().rank) : starts.map((_, i) => i);
   return axes.reduce((x, axis, i) => {
-    const size = x.shape[axis];
-    const inside = (at: number): number => Math.max(0, Math.min(size, at < 0 ? at + size : at));
-    return x.slice(axis, inside(starts[i]), Math.max(inside(starts[i]), inside(ends[i])));
+    const [size, step] = [x.shape[axis], steps?.[i] ?? 1];
+    const [lowest, highest] = step > 0 ? [0, size] : [-1, size - 1];
+    const inside = (at: number): number => Math.max(lowest, Math.min(highest, at < 0 ? at + size : at));
+    const [start, end] = [inside(starts[i]), inside(ends[i])];
+    if (step === 1) return x.slice(axis, start, Math.max(start, end));
+    const rows = Array.from({ length: Math.max(0, Math.ceil((end - start) / step)) }, (_, k) => start + k * step);
+    return gatherAlong(x, axis, rows, [rows.length]);
   }, c.x());
 }
 
@@ -176,21 +97,6 @@ function split(c: Call): Tensor[] {
     axis,
     sizes ?? Array.from({ length: parts }, (_, i) => Math.max(0, Math.min(even, size - i * even))),
   );
-}
-
-function attention(c: Call): Tensor {
-  const heads = c.attr<number | null>('q_num_heads', null);
-  if (c.attr('is_causal', 0) === 1 || c.node.outputs.length > 1) not('a causal mask, or the probabilities as well');
-  const split = (x: Tensor): Tensor => {
-    if (heads === null) return x;
-    const [batch, seq, width] = x.shape;
-    return x.reshape([batch, seq, heads, width / heads]).permute([0, 2, 1, 3]); // [batch, heads, seq, size]
-  };
-  const [q, k, v] = [0, 1, 2].map((i) => split(c.x(i)));
-  const scale = c.attr('scale', 1 / Math.sqrt(q.shape[3]));
-  const scores = q.matmul(k, { transposeB: true }).mul(scale);
-  const y = (c.has(3) ? scores.add(c.x(3)) : scores).softmax().matmul(v);
-  return heads === null ? y : y.permute([0, 2, 1, 3]).reshape([c.x().shape[0], c.x().shape[1], -1]);
 }
 
 function axesInserted(c: Call): Tensor {
@@ -213,7 +119,40 @@ function reshaped(c: Call): Tensor {
 
 function power(c: Call): Tensor {
   const exponent = c.stored(1);
-  return exponent.data.length === 1 ? c.x().pow(Number(exponent.data[0])) : not('an exponent for each element');
+  if (exponent.data.length === 1) return c.x().pow(Number(exponent.data[0]));
+  if (c.stored(0).data.some((base) => Number(base) <= 0)) not('an exponent for each of bases below 0');
+  return c.x().log().mul(c.x(1)).exp();
+}
+
+/** Products with vectors: a row on the left, a column on the right, which then go. */
+function product(a: Tensor, b: Tensor): Tensor {
+  const left = a.rank === 1 ? a.reshape([1, -1]) : a;
+  const right = b.rank === 1 ? b.reshape([-1, 1]) : b;
+  const y = left.matmul(right);
+  const shape = y.shape.filter((_, i) => !((a.rank === 1 && i === y.rank - 2) || (b.rank === 1 && i === y.rank - 1)));
+  return y.reshape(shape);
+}
+
+/** Whole numbers keep the shape that argmax gives: they are compared by their values. */
+function argMax(c: Call): Tensor {
+  const axis = c.attr('axis', 0);
+  const at = axis < 0 ? axis + c.x().rank : axis;
+  const turned = c.x().permute([
+    ...c
+      .x()
+      .shape.map((_, i) => i)
+      .filter((i) => i !== at),
+    at,
+  ]);
+  if (c.attr('select_last_index', 0) === 0) return turned.argmax();
+  const places = tensor(Float32Array.from({ length: c.x().shape[at] }, (_, i) => i));
+  const last = turned.equal(turned.max(-1, true)).mul(places).max(-1);
+  return c.attr('keepdims', 1) === 1 ? last.reshape(c.x().shape.with(at, 1)) : last;
+}
+
+function dropout(c: Call): Tensor[] {
+  if (c.numbers(2)?.[0] === 1 && c.numbers(1)?.[0] !== 0) not('random numbers of its own');
+  return [c.x(), c.x().mul(0).add(1)];
 }
 
 function clipped(c: Call): Tensor {
@@ -252,11 +191,11 @@ export const OPERATORS: Readonly<Record<string, Run>> = {
   Mean: (c) => c.all.reduce((a, b) => a.add(b)).mul(1 / c.count),
   Where: (c) => c.x(1).where(c.x(0), c.x(2)),
   Clip: clipped,
-  MatMul: binary((a, b) => (a.rank < 2 || b.rank < 2 ? not('products of vectors') : a.matmul(b))),
+  MatMul: binary(product),
   Gemm: gemm,
   Softmax: (c) => along(c.x(), c.attr('axis', -1), (x) => x.softmax()),
   LogSoftmax: (c) => along(c.x(), c.attr('axis', -1), (x) => x.logSoftmax()),
-  LayerNormalization: (c) => (c.node.outputs.length > 1 ? not('mean and deviation as well') : layerNorm(c)),
+  LayerNormalization: layerNorm,
   ReduceSum: reduce((x, axes, keep) => x.sum(axes, keep)),
   ReduceMean: reduce((x, axes, keep) => x.mean(axes, keep)),
   ReduceMax: reduce((x, axes, keep) => x.max(axes, keep)),
@@ -291,21 +230,11 @@ export const OPERATORS: Readonly<Record<string, Run>> = {
     return c.x().expand(Array.from({ length: rank }, (_, i) => Math.max(at(wanted, i), at(c.x().shape, i))));
   },
   Gather: gather,
-  // Whole numbers keep the shape that argmax gives: they are compared by their values.
-  ArgMax: (c) => {
-    if (c.attr('select_last_index', 0) === 1) not('the last of equals');
-    const axis = c.attr('axis', 0);
-    const at = axis < 0 ? axis + c.x().rank : axis;
-    const others = c
-      .x()
-      .shape.map((_, i) => i)
-      .filter((i) => i !== at);
-    return c
-      .x()
-      .permute([...others, at])
-      .argmax();
-  },
-  Dropout: (c) => (c.numbers(2)?.[0] === 1 || c.node.outputs.length > 1 ? not('random numbers of its own') : c.x()),
-  SoftmaxCrossEntropyLoss: crossEntropy,
-  Attention: attention,
+  ArgMax: argMax,
+  Dropout: dropout,
+  Sign: unary((x) => x.greater(x.mul(0)).sub(x.less(x.mul(0)))),
+  Not: unary((x) => x.neg().add(1)),
+  And: binary((a, b) => a.mul(b)),
+  Or: binary((a, b) => a.add(b).sub(a.mul(b))),
+  ...COMPOSED,
 };
