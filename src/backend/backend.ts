@@ -315,6 +315,14 @@ export interface Recording {
   free(): void;
 }
 
+/** Rates that no kernel on a device can exceed, measured with kernels that do nothing else. */
+export interface DeviceRoofs {
+  /** GFLOP/s of multiply-adds in registers. */
+  multiplyAdds(): Promise<number>;
+  /** GB/s of copying within so many bytes; absent: the backend's own `copy` is the best there is. */
+  copy?(bytes: number): Promise<number>;
+}
+
 /**
  * A place where tensors live and kernels run. Kernel calls enqueue and return at once; `read` waits for them.
  * Freed memory may be handed out again at once: kernels run in the order of the calls.
@@ -351,6 +359,8 @@ export interface Backend {
   trace?: CallLog | null;
   /** Measured GFLOP/s of multiply-adds in registers: what no kernel can exceed. Takes a part of a second. */
   readonly fmaPeak?: (threads?: number, precision?: Precision) => number;
+  /** The same on a device, which has to be waited for. */
+  readonly deviceRoofs?: DeviceRoofs;
   /** What a device sets limits to, in bytes, in words for people. */
   readonly limits?: Readonly<Record<string, number>>;
   /** The instruction that multiplies numbers of fewer bits; null where there is none, and f32 is as fast or faster. */

@@ -10,6 +10,9 @@ declare module 'benchmark' {
     /** Fewest samples, and seconds to spend. */
     readonly minSamples: number;
     readonly maxTime: number;
+    /** Seconds below which it repeats `fn` within a sample, and between two cycles. */
+    readonly minTime: number;
+    readonly delay: number;
     onComplete(event: { readonly target: Benchmark }): void;
   }
   class Benchmark {

@@ -10,6 +10,8 @@ export interface Prepared {
   /** What it computes, to be held against float64 before it is timed: the result, or the gradient of each input. */
   results(): Promise<readonly (TypedData | null)[]>;
   free(): void | Promise<void>;
+  /** Bytes of tensors at their most, from the inputs to the last result; absent: it does not tell. */
+  readonly memory?: number;
 }
 
 /** Somebody who can do some of the cases: a backend of ours, or a peer. */
@@ -44,6 +46,7 @@ export function ours(backend: Backend, name: string, threads: number): Contender
         },
         results: () => prepared.results(),
         free: () => prepared.free(),
+        memory: prepared.memory(),
       };
     },
     close: () => undefined,

@@ -43,6 +43,8 @@ function rowsOf(r: BenchResult): JsonObject[] {
     ...counters(seconds),
     max_abs_err: r.check.maxAbsError,
     first_call: r.timing.first * NANO,
+    ...(r.memory === null ? {} : { max_bytes_used: r.memory }),
+    runs_on: r.runsOn,
     ...(r.placed === null ? {} : { roof_fraction: r.placed.roofFraction, bound: r.placed.bound }),
     ...(r.ratio === null ? {} : { ratio: r.ratio.ratio, ratio_low: r.ratio.low, ratio_high: r.ratio.high }),
     where: r.where,
@@ -57,12 +59,18 @@ function rowsOf(r: BenchResult): JsonObject[] {
 }
 
 /** Results in Google Benchmark's form (schema 1): its compare.py and the dashboards made for it open them. */
-export function toGoogle({ results, notRun, others }: Outcome, context: Context): JsonObject {
+export function toGoogle({ results, notRun, others, roofs }: Outcome, context: Context): JsonObject {
   return {
     context: {
       ...context,
       json_schema_version: SCHEMA,
       others_share: others,
+      roofs: Object.fromEntries(
+        [...roofs].map(([name, { gflops, bandwidth }]) => [
+          name,
+          { gflops, bandwidth: bandwidth.map(({ bytes, gbs }) => ({ bytes, gbs })) },
+        ]),
+      ),
       not_run: notRun.map(({ name, contender, reason }) => ({ name, contender, reason })),
     },
     benchmarks: results.flatMap(rowsOf),

@@ -55,6 +55,8 @@ export function turn(prepared: Pick<Prepared, 'run'>, calls: number, seconds: nu
       },
       minSamples: 3,
       maxTime: seconds,
+      minTime: LEAST_SECONDS / 4, // a sample is long enough by its calls: its own 50 ms would multiply the minutes
+      delay: 0,
       onComplete: ({ target }) => resolve(target.stats.sample.map((sample) => sample / calls)),
     }).run();
   });

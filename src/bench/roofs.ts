@@ -65,7 +65,7 @@ const WAYS: readonly Way[] = [
 
 /** The best of all ways at one footprint, and the seconds that the slowest of them takes for a call. */
 async function bandwidthOf(backend: Backend, footprint: number): Promise<{ gbs: number; slowest: number }> {
-  let [best, slowest] = [0, 0];
+  let [best, slowest] = [(await backend.deviceRoofs?.copy?.(footprint)) ?? 0, 0];
   for (const way of WAYS) {
     const { bytes, call, free } = way(backend, footprint / 4);
     const run = async (times: number): Promise<undefined> => {
@@ -92,7 +92,17 @@ export async function measureRoofs(backend: Backend): Promise<Roofs> {
     bandwidth.push({ bytes, gbs });
     if (slowest > TOO_SLOW && bytes < (FOOTPRINTS.at(-1) as number)) break;
   }
-  return { gflops: backend.fmaPeak?.() ?? null, bandwidth };
+  return { gflops: backend.fmaPeak?.() ?? (await backend.deviceRoofs?.multiplyAdds()) ?? null, bandwidth };
+}
+
+/** The better of two looks at one machine: what was busy at the first may have been quiet at the second. */
+export function betterOf(a: Roofs, b: Roofs): Roofs {
+  const rateAt = (roofs: Roofs, i: number): number => roofs.bandwidth[i]?.gbs ?? 0;
+  const longer = a.bandwidth.length >= b.bandwidth.length ? a.bandwidth : b.bandwidth;
+  return {
+    gflops: a.gflops === null || b.gflops === null ? (a.gflops ?? b.gflops) : Math.max(a.gflops, b.gflops),
+    bandwidth: longer.map(({ bytes }, i) => ({ bytes, gbs: Math.max(rateAt(a, i), rateAt(b, i)) })),
+  };
 }
 
 /** GB/s that no kernel passes which works on so many bytes: the best at this footprint or a larger one. */

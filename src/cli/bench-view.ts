@@ -35,6 +35,7 @@ const HEAD = [
   'GB/s',
   'of roof',
   'bound',
+  'memory',
   'max error',
   'time ratio',
 ];
@@ -57,6 +58,7 @@ function resultRow(r: BenchResult, first: boolean): string[] {
     rate(r.work.bytes / r.timing.median / 1e9),
     r.placed === null ? '–' : percent(r.placed.roofFraction),
     r.placed?.bound ?? '–',
+    r.memory === null ? '–' : bytes(r.memory),
     r.check.maxAbsError.toExponential(1),
     ratioText(r),
   ];

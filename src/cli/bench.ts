@@ -1,34 +1,27 @@
 import { Command, Option } from 'commander';
-import { openBackend } from '../backend/select.js';
 import { type CaseOptions, casesOf, type Direction, modelNames } from '../bench/case.js';
 import { compareRuns } from '../bench/compare.js';
-import { ours } from '../bench/contender.js';
 import { fromGoogle, toGoogle } from '../bench/google.js';
 import { watchOthers } from '../bench/noise.js';
-import { openPeers, PEERS, type PeerName } from '../bench/peers.js';
+import { PEERS } from '../bench/peers.js';
 import { benchPage, comparePage } from '../bench/report/page.js';
-import { measureRoofs } from '../bench/roofs.js';
-import { type Entrant, type NotRun, type Outcome, refuseImpossible, runBench } from '../bench/run.js';
+import { type Entrant, type Outcome, refuseImpossible, runBench } from '../bench/run.js';
 import { profileStep, type StepProfile } from '../bench/step.js';
-import { UsageError } from '../core/errors.js';
 import { readJsonFile, writeFileAtomic } from '../io/files.js';
+import { type EntrantFlags, everySetting, list, oursOf, peerNames, peersOf } from './bench-entrants.js';
 import { comparisonLines, doubtLines, notRunLines, resultLines, roofLines, stepLines } from './bench-view.js';
 import { lookAtMachine } from './machine.js';
 import { positive, positiveInt } from './options.js';
 import { chromeTrace } from './profile.js';
 import { version } from './version.js';
 
-interface Flags {
-  readonly backend: string;
-  readonly isa?: string;
-  readonly threads?: string;
+interface Flags extends EntrantFlags {
   readonly model: string;
   readonly shape?: string;
   readonly sizes: string;
   readonly way?: Direction;
   readonly batch: number;
   readonly seq: number;
-  readonly peers?: true | string;
   readonly rounds: number;
   readonly seconds: number;
   readonly slowest: number;
@@ -39,44 +32,6 @@ interface Flags {
 }
 
 type Write = (text: string) => void;
-const list = (text: string): string[] => text.split(',').filter(Boolean);
-
-/** Backends of ours with every number of threads asked for: each is an entrant with roofs of its own. */
-async function oursOf(flags: Flags): Promise<Entrant[]> {
-  const entrants: Entrant[] = [];
-  if (flags.isa !== undefined) process.env.BG_ISA = flags.isa;
-  for (const name of list(flags.backend)) {
-    const counts = name === 'native' && flags.threads !== undefined ? list(flags.threads) : [undefined];
-    for (const count of counts) {
-      if (count !== undefined) process.env.BG_THREADS = count;
-      const { backend } = await openBackend(name);
-      const threads = Number(/(\d+) threads?$/.exec(backend.runsOn)?.[1] ?? 1);
-      const called = counts.length > 1 ? `${name}, ${threads} ${threads === 1 ? 'thread' : 'threads'}` : name;
-      entrants.push({ contender: ours(backend, called, threads), roofs: await measureRoofs(backend) });
-    }
-  }
-  return entrants;
-}
-
-/** @throws {UsageError} for one that there is not */
-function peerNames({ peers }: Flags): readonly PeerName[] {
-  if (peers === undefined || peers === true) return peers === true ? PEERS : [];
-  const unknown = list(peers).find((name) => !(PEERS as readonly string[]).includes(name));
-  if (unknown === undefined) return list(peers) as PeerName[];
-  throw new UsageError(`bench: no peer is called "${unknown}"`, { fix: `use some of: ${PEERS.join(' ')}` });
-}
-
-/** Peers stand under the roofs of our fastest backend with as many threads: it is the same machine. */
-async function peersOf(flags: Flags, mine: readonly Entrant[]): Promise<{ peers: Entrant[]; absent: NotRun[] }> {
-  const names = peerNames(flags);
-  const threads = Math.max(...mine.map(({ contender }) => contender.threads));
-  const { contenders, absent } = await openPeers(names, threads);
-  const roofs = mine.find(({ contender }) => contender.threads === threads)?.roofs ?? null;
-  return {
-    peers: contenders.map((contender) => ({ contender, roofs: contender.threads === threads ? roofs : null })),
-    absent: absent.map(({ name, reason }) => ({ name: '', contender: name, reason })),
-  };
-}
 
 function caseOptions(ops: readonly string[], flags: Flags): CaseOptions {
   return {
@@ -111,7 +66,7 @@ async function bench(ops: readonly string[], flags: Flags, out: Write, err: Writ
   const onlyRoofs = ops.length === 1 && ops[0] === 'roof';
   const cases = onlyRoofs || (ops.length === 1 && ops[0] === 'step') ? [] : casesOf(caseOptions(ops, flags));
   peerNames(flags); // a wrong name is told before anything is measured
-  const mine = await oursOf(flags);
+  const mine = await oursOf(onlyRoofs ? everySetting(flags) : flags);
   out(
     `${roofLines(mine.map(({ contender, roofs }) => ({ ...contender, roofs: roofs ?? { gflops: null, bandwidth: [] } }))).join('\n')}\n`,
   );
@@ -158,7 +113,7 @@ async function report(outcome: Outcome, entrants: readonly Entrant[], flags: Fla
   }
   if (flags.html !== undefined) {
     const contenders = entrants.map(({ contender }) => contender.name);
-    const roofs = entrants[0]?.roofs ?? null;
+    const roofs = outcome.roofs.get(contenders[0] ?? '') ?? null;
     await writeFileAtomic(flags.html, benchPage({ outcome, contenders, roofs, context: contextOf(entrants), steps }));
     out(`written ${flags.html}\n`);
   }
@@ -220,7 +175,7 @@ export function benchCommand(): Command {
       'js, native, gpu; several with commas, the first one is the measure of the others',
       'native',
     )
-    .option('--isa <name>', 'instruction set of native: base, avx2, avx512 or neon')
+    .option('--isa <name>', 'instruction sets of native: base, avx2, avx512 or neon; several with commas')
     .option('--threads <n>', 'threads of native; several with commas')
     .option('--model <names>', `shapes of ${modelNames.join(', ')}`, 'base')
     .option('--shape <sizes>', "own sizes in the op's order: 512x768x768; several with commas")

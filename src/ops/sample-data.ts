@@ -34,6 +34,9 @@ function valuesOf({ shape, ids, values, range: [low, high] = [-2, 2], apart }: S
     if (apart !== undefined) return 0.02 * (((i * 3001) % 8191) - 4095 + apart);
     return low + (high - low) * rng.uniform();
   };
-  if (ids === undefined) return Float64Array.from({ length }, (_, i) => Math.fround(draw(i)));
-  return Int32Array.from({ length }, (_, i) => (values === undefined ? rng.int(ids) : values[i]));
+  // Plain loops: a table of words has 23 million values, and `from` with a function takes several times as long.
+  const data = ids === undefined ? new Float64Array(length) : new Int32Array(length);
+  if (ids === undefined) for (let i = 0; i < length; i++) data[i] = Math.fround(draw(i));
+  else for (let i = 0; i < length; i++) data[i] = values === undefined ? rng.int(ids) : values[i];
+  return data;
 }

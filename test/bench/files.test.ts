@@ -82,6 +82,8 @@ describe('the command', () => {
     ['an op that is not there', ['sofmax'], 2, 'softmax'],
     ['a peer that is not there', ['softmax', '--peers', 'numpy'], 2, 'torch'],
     ['a model that is not there', ['softmax', '--model', 'huge'], 78, 'base'],
+    ['settings of the addon without the addon', ['softmax', '--backend', 'js', '--isa', 'avx2'], 2, 'native alone'],
+    ['no number of threads', ['softmax', '--backend', 'native', '--threads', 'two'], 2, 'whole number'],
     ['a backend that is not there', ['softmax', '--backend', 'tpu'], 2, 'native'],
   ])('%s', async (_, args, code, word) => {
     const ended = await cli(['bench', ...args, ...(args.includes('--backend') ? [] : settings)]);

@@ -11,6 +11,7 @@ import { GpuMemory } from './memory.js';
 import { plainKernels } from './plain.js';
 import { Pool } from './pool.js';
 import { Queue } from './queue.js';
+import { fastRoofs, plainRoofs } from './roof.js';
 import { type Dims, line } from './spec.js';
 import { Tuner } from './tuner.js';
 
@@ -42,6 +43,7 @@ export class GpuBackend implements Backend {
   private readonly memory: GpuMemory;
   readonly queue: Queue;
   private readonly tuner: Tuner;
+  readonly deviceRoofs: NonNullable<Backend['deviceRoofs']>;
 
   constructor(
     readonly device: Device,
@@ -54,6 +56,8 @@ export class GpuBackend implements Backend {
     this.queue = new Queue(device, this.memory);
     this.runsOn = `${device.adapter}, webgpu, ${device.software ? 'software' : 'hardware'}${tier === 'plain' ? ', plain kernels' : ''}`;
     const runner = this.runner();
+    const flush = (): Promise<void> => this.queue.flush();
+    this.deviceRoofs = tier === 'plain' ? plainRoofs(runner, flush, device.software) : fastRoofs(runner, flush);
     this.tuner = new Tuner(runner, () => this.queue.flush(), options.tile ?? null);
     this.kernels = tier === 'plain' ? plainKernels(runner) : fastKernels(runner, (call) => this.tuner.tileOf(call));
   }

@@ -2,6 +2,7 @@ import { type DType, dtypeOf, type TypedData } from '../../../core/dtype.js';
 import type { Backend, Buf, Kernels } from '../../backend.js';
 import { matmul } from '../kernels/matmul.js';
 import { plainKernels } from '../plain.js';
+import { plainRoofs } from '../roof.js';
 import { type Context, openContext } from './context.js';
 import { wideProduct } from './matmul.js';
 import { GlMemory } from './memory.js';
@@ -17,6 +18,7 @@ export class WebGlBackend implements Backend {
   readonly kernels: Kernels;
   private readonly memory: GlMemory;
   private readonly runner: GlRunner;
+  readonly deviceRoofs: NonNullable<Backend['deviceRoofs']>;
 
   constructor(
     private readonly context: Context,
@@ -24,6 +26,7 @@ export class WebGlBackend implements Backend {
   ) {
     this.memory = new GlMemory(new Textures(context));
     this.runner = new GlRunner(context, this.memory, programs);
+    this.deviceRoofs = plainRoofs(this.runner, () => this.flush(), context.software);
     this.runsOn = `${context.adapter}, webgl2, ${context.software ? 'software' : 'hardware'}`;
     const product = wideProduct(this.runner, this.memory);
     this.kernels = { ...plainKernels(this.runner), matmul: (call) => matmul(this.runner, call, product) };
