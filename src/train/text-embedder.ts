@@ -33,7 +33,7 @@ const ENCODER: ModelKind<BareBert> = {
   optional: (name) => name.startsWith('bert.pooler.'),
 };
 
-/** Rows that keep the caches of small machines busy and no more; larger ones were no faster (docs/interop.md). */
+/** Rows that keep the caches of small machines busy and no more; larger ones were no faster (bench/embed.mjs). */
 const TOKENS_PER_BATCH = 4096;
 /** Texts that are read ahead to be sorted by length. */
 const WINDOW = 1024;

@@ -10,6 +10,7 @@ import { isObject, type JsonObject } from '../../io/json.js';
 import { loadModelFolder, type ModelFolder } from '../../io/model-folder.js';
 import type { TensorData } from '../../io/safetensors.js';
 import type { Initializer } from '../../nn/init.js';
+import { usePrecision } from '../../nn/precision.js';
 import { type LoadedModel, modelFrom, partsOf } from '../model-folder.js';
 import { type WeightReport, weightsOf } from '../weights.js';
 import { type Kind, type TaskRecipe, withKind } from './kinds.js';
@@ -189,6 +190,7 @@ export async function openAs<E, A>(
   const of = choose(kind);
   if (of !== null) {
     const { model, ...notes } = load();
+    usePrecision(model, 'f32', { frozen: true });
     return { folder, kind: of, task: of.make(recipe), model, notes, labels: recipe.labels?.labels ?? [] };
   }
   throw new ConfigError(`${path}: this model is for ${kind}, which is not what is asked of it here`, {
