@@ -121,17 +121,18 @@ static void multiply_task(const Task& t, int64_t block) {
 
 static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// Threads stand in a grid of bands times columns. The more bands, the more threads pack the same part of b; the fewer,
-// the more of them read the same rows of a.
+// Threads stand in a grid of bands times columns, costs in cycles an index of k. The more bands, the more threads pack
+// the same part of b. With columns, rows of y have two owners: a processor that guesses where a row goes on fetches
+// what the other one is writing, and each row costs both about 1000 cycles.
 static Cut cut(const Product& g) {
   const int64_t slivers = ceil_div(g.n, NR);
-  const double cost_a = 0.1, cost_b = g.call->packed ? 0 : (g.b.turned ? 0.5 : 0.1);
+  const double cost_a = 0.1, cost_b = g.call->packed ? 0 : (g.b.turned ? 0.23 : 0.08), cost_y = 1000. / (double)g.k;
   int64_t bands = 1;
   double least_cost = 0;
   for (int64_t i = 1; i <= g.threads; ++i) {
     if (g.threads % i != 0) continue;
     const double rows = (double)ceil_div(g.m, i), cols = (double)(ceil_div(slivers, g.threads / i) * NR);
-    const double cost = rows * cols / 16 + rows * cost_a + cols * cost_b;
+    const double cost = rows * cols / 16 + rows * (i < g.threads ? cost_a + cost_y : cost_a) + cols * cost_b;
     if (i == 1 || cost < least_cost) bands = i, least_cost = cost;
   }
   const int64_t columns = g.threads / bands, share = ceil_div(slivers, columns);

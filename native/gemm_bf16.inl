@@ -44,8 +44,20 @@ static void pack_columns(const Operand& o, int64_t strip, int64_t p, int64_t dep
   const float* x = o.x + strip * o.width * o.stride + kPair * p;
   for (int64_t q = 0; q < depth; q += VL) {
     const int64_t count = least(VL, depth - q), numbers = least(kPair * VL, o.k - kPair * (p + q));
+    const bool whole = count == VL && numbers == kPair * VL;
     // The last vector first: what it spills, the first one writes anew.
     for (int64_t i = (width - 1) / VL * VL; i >= 0; i -= VL) {
+      if (whole) {
+        turn_halves(
+            [=](int r, int c) {
+              const float* from = x + kPair * (q + c);
+              const int64_t last = width - 1;
+              return join_halves(load(from + least(i + r, last) * o.stride),
+                                 load(from + least(i + r + 8, last) * o.stride));
+            },
+            packed + q * step + i, step);
+        continue;
+      }
       Vec row[VL];
       for (int r = 0; r < VL; ++r) {
         const float* from = x + least(i + r, width - 1) * o.stride + kPair * q;

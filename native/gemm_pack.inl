@@ -67,6 +67,10 @@ static inline void pack_sliver(const Operand& b, int64_t first, int64_t p, int64
   for (int64_t q = 0; q < depth; q += VL) {
     const int64_t count = least(VL, depth - q);
     for (int64_t j = 0; j < cols; j += VL) {
+      if (count == VL && cols - j >= VL) {
+        turn_square(x + j * b.stride + q, b.stride, sliver + q * NR + j, NR);
+        continue;
+      }
       Vec row[VL];
       for (int r = 0; r < VL; ++r) row[r] = load_count(x + least(j + r, cols - 1) * b.stride + q, count);
       transpose_square(row);

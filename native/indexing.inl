@@ -7,10 +7,7 @@ static void transpose(const float* x, int64_t stride_x, float* y, int64_t stride
       const float* from = x + i * stride_x + j;
       float* to = y + j * stride_y + i;
       if (i + VL <= rows && j + VL <= cols) {
-        Vec row[VL];
-        for (int r = 0; r < VL; ++r) row[r] = load(from + r * stride_x);
-        transpose_square(row);
-        for (int c = 0; c < VL; ++c) store(to + c * stride_y, row[c]);
+        turn_square(from, stride_x, to, stride_y);
       } else {
         for (int64_t r = 0; r < least(VL, rows - i); ++r)
           for (int64_t c = 0; c < least(VL, cols - j); ++c) to[c * stride_y + r] = from[r * stride_x + c];
