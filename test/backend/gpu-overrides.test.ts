@@ -52,18 +52,18 @@ describeIf(
     const [, plain] = await compile(PLAIN);
     expect(plain.wgsl).toContain('get_user_x(0, 0, i32(get_user_ids(0, 0, i32(i32(threadGid.x)))))*params.user_by');
     const [, fast] = await compile(FAST);
-    expect(fast.wgsl).toContain(FAST.wgsl);
+    expect(fast.wgsl).toContain(FAST.wgsl.slice(FAST.wgsl.indexOf('if (gid.x')));
     expect(fast.wgsl).not.toContain('threadGid');
   });
 
-  test('computeParamsLayout: arrays, numbers, and where the result begins', async () => {
+  test('computeParamsLayout: arrays, numbers, where the result begins, and the first workgroup', async () => {
     const [, { paramBytes, resultWord, scalars, arrays }] = await compile(PLAIN);
     expect(arrays.length).toBe(3);
     expect(scalars).toEqual([
       { word: 16, float: false },
       { word: 17, float: true },
     ]);
-    expect([resultWord, paramBytes]).toEqual([18, 80]); // 19 words, in sixteens of bytes
+    expect([resultWord, paramBytes]).toEqual([18, 96]); // 22 words, in sixteens of bytes
   });
 
   test('assembleWGSL: windows, ids and results in place', async () => {
@@ -83,6 +83,13 @@ describeIf(
     expect(wgsl).toContain('var<storage, read_write> result : array<vec4<f32>>;');
     expect(wgsl).toContain('var<storage, read_write> sums : array<f32>;');
     expect(wgsl).toContain('count : u32,');
+  });
+
+  test('assembleWGSL: threads are counted from the beginning of the whole launch', async () => {
+    const [, { wgsl }] = await compile(PLAIN);
+    const first = 'vec3<u32>(params.firstX, params.firstY, params.firstZ)';
+    expect(wgsl).toContain(`let gid = gid_here + ${first} * vec3<u32>(64, 1, 1);`);
+    expect((await compile(FAST))[1].wgsl).toContain(`let gid = gid_here + ${first} * vec3<u32>(32, 1, 1);`);
   });
 
   test('_buildAsync: a pipeline over windows of our own buffers', async () => {

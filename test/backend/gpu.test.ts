@@ -135,6 +135,32 @@ describeGpu('kernels of the GPU backend', () => {
     expect(await drop(await createGpuBackend({ tier }))).toEqual(await drop(createJsBackend()));
   });
 
+  test('a word table of BERT-base: its rows, and a binding that is too small for it', async () => {
+    const b = await createGpuBackend();
+    const [rows, width] = [30_522, 768]; // 23.4 million elements, 94 MB
+    const table = b.alloc(rows * width, 'f32');
+    b.kernels.fill(table, 0);
+    const [last, ids] = [b.view(table, (rows - 1) * width, width), b.upload(Int32Array.of(rows - 1, 0, rows - 1))];
+    const dY = b.upload(Float32Array.from({ length: 3 * width }, (_, i) => i % width));
+    b.kernels.scatterAdd(ids, dY, table, 3, width, rows);
+    expect(await b.read(last)).toEqual(Float32Array.from({ length: width }, (_, i) => 2 * i));
+    const y = b.alloc(3 * width, 'f32');
+    b.kernels.gather(table, ids, y, 3, width);
+    expect((await b.read(y)).subarray(width - 1, width + 2)).toEqual(Float32Array.of(2 * (width - 1), 0, 1));
+    for (const buf of [table, last, ids, dY, y]) b.free(buf);
+    b.trim();
+    const device = { ...b.device, limits: { ...b.device.limits, binding: 2 ** 26 } };
+    const small = new GpuBackend(device, b.compiler, {});
+    const large = small.alloc(rows * width, 'f32');
+    expect(errorOf(() => small.kernels.fill(large, 1))).toMatchObject({
+      code: 'BACKEND-GPU-LIMIT',
+      message: 'gpu: a kernel cannot be given 23440896 elements at once',
+      where: 'maxStorageBufferBindingSize 67108864 bytes',
+    });
+    small.free(large);
+    small.trim();
+  });
+
   test('rows of a table are found beyond element 2^24', async () => {
     const b = await createGpuBackend();
     const [rows, width] = [140_000, 128]; // 17.9 million elements
@@ -149,6 +175,200 @@ describeGpu('kernels of the GPU backend', () => {
     expect(await b.read(y)).toEqual(Float32Array.from({ length: 256 }, (_, i) => (i < 128 ? 3 : 0)));
     for (const buf of [table, last, ids, y]) b.free(buf);
     b.trim();
+  });
+});
+
+/** Counts the dispatches that `body` causes. */
+async function dispatches(b: GpuBackend, body: () => Promise<unknown>): Promise<number> {
+  const { gpu } = b.device;
+  const create = gpu.createCommandEncoder.bind(gpu);
+  let count = 0;
+  gpu.createCommandEncoder = (...args) => {
+    const encoder = create(...args);
+    const begin = encoder.beginComputePass.bind(encoder);
+    encoder.beginComputePass = () => {
+      const pass = begin();
+      const dispatch = pass.dispatchWorkgroups.bind(pass);
+      pass.dispatchWorkgroups = (...groups) => {
+        count++;
+        dispatch(...groups);
+      };
+      return pass;
+    };
+    return encoder;
+  };
+  await body();
+  gpu.createCommandEncoder = create;
+  return count;
+}
+
+describeGpu('launches that would take too long', () => {
+  const wave = (length: number, by: number): Float32Array => Float32Array.from({ length }, (_, i) => Math.sin(i * by));
+
+  /** A product, its gradient's shape, attention and a table's gradient: kernels whose work is known. */
+  async function everything(b: GpuBackend): Promise<unknown[]> {
+    const { kernels } = b;
+    const [m, n, k] = [150, 130, 70];
+    const [x, w, y, dW] = [
+      b.upload(wave(m * k, 1)),
+      b.upload(wave(k * n, 2)),
+      b.alloc(m * n, 'f32'),
+      b.alloc(k * n, 'f32'),
+    ];
+    const one = { batch: 1, strideA: 0, strideB: 0, transposeB: false };
+    kernels.matmul({ ...one, a: x, b: w, y, m, n, k, transposeA: false });
+    kernels.matmul({ ...one, a: x, b: y, y: dW, m: k, n, k: m, transposeA: true });
+    const [rows, heads, headDim] = [90, 2, 8];
+    const [q, v, out, lse] = [
+      b.upload(wave(rows * 16, 3)),
+      b.upload(wave(rows * 16, 4)),
+      b.alloc(rows * 16, 'f32'),
+      b.alloc(rows * 2, 'f32'),
+    ];
+    const sizes = {
+      rows,
+      queryRows: rows,
+      sequences: 2,
+      heads,
+      headDim,
+      maxSeq: 70,
+      scale: 0.3,
+      queries: null,
+      dropout: null,
+    };
+    const [offsets, keyBias] = [b.upload(Int32Array.of(0, 70, rows)), b.upload(new Float32Array(rows))];
+    kernels.attention({ ...sizes, q, k: v, v, keyBias, offsets }, out, lse);
+    const table = b.upload(wave(200 * 16, 5));
+    kernels.scatterAdd(b.upload(Int32Array.from({ length: rows }, (_, i) => (i * 7) % 200)), out, table, rows, 16, 200);
+    return Promise.all([y, dW, out, lse, table].map((buf) => b.read(buf)));
+  }
+
+  test.each(['fast', 'plain'] satisfies Tier[])('are cut into parts, which give the same bits: %s', async (tier) => {
+    const [whole, cut] = [await createGpuBackend({ tier }), await createGpuBackend({ tier, mostWork: 20_000 })];
+    let [want, got]: unknown[][] = [[], []];
+    const few = await dispatches(whole, async () => (want = await everything(whole)));
+    const many = await dispatches(cut, async () => (got = await everything(cut)));
+    expect(got).toEqual(want);
+    expect(many).toBeGreaterThan(few + (tier === 'fast' ? 3 : 50)); // fast kernels have few workgroups
+  });
+
+  test('a submit holds no more work than one launch may', async () => {
+    const b = await createGpuBackend({ mostWork: 1e6 });
+    const { queue } = b.device.gpu;
+    const submit = queue.submit.bind(queue);
+    let submits = 0;
+    queue.submit = (buffers) => {
+      submits++;
+      submit(buffers);
+    };
+    const [x, y] = [b.upload(wave(64 * 64, 1)), b.alloc(64 * 64, 'f32')];
+    const sizes = { m: 64, n: 64, k: 64, batch: 1, strideA: 0, strideB: 0, transposeA: false, transposeB: false };
+    for (let i = 0; i < 10; i++) b.kernels.matmul({ a: x, b: x, y, ...sizes }); // 0.5 million operations each
+    await b.flush();
+    queue.submit = submit;
+    expect(submits).toBe(10);
+  });
+});
+
+describeGpu('ids that do not fit', () => {
+  const refusal = (id: number, position: number, rows: number): object =>
+    expect.objectContaining({
+      code: 'BACKEND-COMMAND',
+      message: `gpu: id ${id} at position ${position}, but there are ${rows} rows`,
+      fix: 'check indices against the size of what they index',
+    });
+  const ints = (b: Backend, ...values: number[]): Buf => b.upload(new Int32Array(values));
+
+  test.each(['fast', 'plain'] satisfies Tier[])('are refused at the next read or flush: %s', async (tier) => {
+    const b = await createGpuBackend({ tier });
+    const [table, y] = [upload(b, 1, 2, 3, 4), b.alloc(6, 'f32')];
+    for (const id of [2, -1, 2 ** 31 - 1, -(2 ** 31)]) {
+      b.kernels.gather(table, ints(b, 1, 0, id), y, 3, 2);
+      await expect(b.flush()).rejects.toEqual(refusal(id, 2, 2));
+    }
+    b.kernels.scatterAdd(ints(b, 7, 9), y, table, 2, 2, 2);
+    await expect(b.read(y)).rejects.toEqual(refusal(7, 0, 2));
+    b.kernels.fill(y, 7); // the queue goes on
+    expect(await b.read(y)).toEqual(new Float32Array(6).fill(7));
+  });
+
+  test.each(['fast', 'plain'] satisfies Tier[])(
+    'labels of a loss, those that are ignored excepted: %s',
+    async (tier) => {
+      const b = await createGpuBackend({ tier });
+      const [logits, losses, lse] = [b.upload(new Float32Array(80 * 3)), b.alloc(80, 'f32'), b.alloc(80, 'f32')];
+      const labels = new Int32Array(80).map((_, i) => (i % 2 === 0 ? -100 : 2));
+      b.kernels.crossEntropy(logits, b.upload(labels), losses, lse, 80, 3, -100);
+      await b.flush();
+      labels[71] = 3;
+      labels[73] = 4;
+      const wrong = b.upload(labels);
+      b.kernels.crossEntropy(logits, wrong, losses, lse, 80, 3, -100);
+      await expect(b.read(losses)).rejects.toEqual(refusal(3, 71, 3));
+      const sums = { results: b.alloc(160, 'f32'), sums: b.alloc(3, 'f32') };
+      b.write(wrong, labels);
+      b.kernels.crossEntropyInPlace({ logits, labels: wrong, ...sums, rows: 80, cols: 3, ignoreIndex: -1, scale: 1 });
+      await expect(b.flush()).rejects.toEqual(refusal(-100, 0, 3));
+    },
+  );
+
+  test('a list is looked at again when it has changed, and all that is read meanwhile is refused', async () => {
+    const b = await createGpuBackend();
+    const [table, y, ids] = [upload(b, 1, 2), b.alloc(1, 'f32'), ints(b, 1)];
+    b.kernels.gather(table, ids, y, 1, 1);
+    b.kernels.gather(table, ids, y, 1, 1);
+    expect(await b.read(y)).toEqual(Float32Array.of(2));
+    b.write(ids, Int32Array.of(5));
+    b.kernels.gather(table, ids, y, 1, 1);
+    const reads = [b.read(y), b.read(table)];
+    for (const read of await Promise.allSettled(reads)) {
+      expect(read).toEqual({ status: 'rejected', reason: refusal(5, 0, 2) });
+    }
+    expect(await b.read(table)).toEqual(Float32Array.of(1, 2));
+  });
+});
+
+describeGpu('a recording', () => {
+  test('runs again with other inputs and another moment, in memory of its own', async () => {
+    const b = await createGpuBackend();
+    const [rows, cols] = [5, 64];
+    const y = b.alloc(rows * cols, 'f32');
+    const ones = (): Float32Array => new Float32Array(rows * cols).fill(1);
+    const [x, ids] = [ones(), Int32Array.of(4, 3, 2, 1, 0)];
+    const body = (step: number) => (): void => {
+      const [table, index] = [b.upload(x), b.upload(ids)];
+      const [picked, dropped] = [b.alloc(rows * cols, 'f32'), b.alloc(rows * cols, 'f32')];
+      b.kernels.gather(table, index, picked, rows, cols);
+      b.kernels.dropout(picked, dropped, rows, cols, 0.5, { seed: 3, stream: 1, step, row: 0 });
+      b.kernels.fill(y, 0);
+      b.kernels.accumulate(dropped, y);
+      for (const buf of [table, index, picked, dropped]) b.free(buf);
+    };
+    const eager = async (step: number): Promise<unknown> => {
+      body(step)();
+      return b.read(y);
+    };
+    const recording = b.record(body(0));
+    const moment = { lr: 0, correction1: 1, correction2: 1 };
+    for (const step of [7, 8, 9]) {
+      x[5] = step;
+      const want = await eager(step);
+      b.write(recording.inputs.get(x) as Buf, x);
+      b.write(recording.inputs.get(ids) as Buf, ids);
+      recording.run({ ...moment, step });
+      expect(await b.read(y)).toEqual(want);
+    }
+    const held = b.heldBytes;
+    for (let i = 0; i < 20; i++) recording.run({ ...moment, step: i });
+    await b.flush();
+    expect(b.heldBytes).toBe(held);
+    b.write(recording.inputs.get(ids) as Buf, Int32Array.of(0, 1, 5, 0, 0));
+    recording.run({ ...moment, step: 1 });
+    await expect(b.flush()).rejects.toMatchObject({ message: 'gpu: id 5 at position 2, but there are 5 rows' });
+    recording.free();
+    b.free(y);
+    await b.flush();
+    expect(b.liveBytes).toBe(0);
   });
 });
 
@@ -178,6 +398,26 @@ describeGpu('what goes wrong on the device', () => {
     await b.device.gpu.queue.onSubmittedWorkDone();
     await expect(b.flush()).rejects.toMatchObject({ exitCode: 69 });
     await b.flush();
+  });
+
+  test('memory that it has not is one clear error, and the next tensor fits again', async () => {
+    const b = await createGpuBackend();
+    // No process is given a buffer as large as SwiftShader says it could be; a real GPU may well have one.
+    if (!b.device.adapter.includes('SwiftShader')) return;
+    const before = b.heldBytes;
+    const x = b.alloc(b.device.limits.buffer / 4, 'f32');
+    b.kernels.fill(x, 1);
+    await expect(b.flush()).rejects.toMatchObject({
+      code: 'BACKEND-MEMORY',
+      message: expect.stringMatching(/^out of memory: /),
+      where: expect.stringContaining('gpu backend'),
+      fix: expect.stringContaining('smaller batch'),
+    });
+    b.free(x);
+    expect(b.heldBytes).toBe(before);
+    const y = b.alloc(2, 'f32');
+    b.kernels.fill(y, 3);
+    expect(await b.read(y)).toEqual(Float32Array.of(3, 3));
   });
 
   test('a device that is lost is named, and the next one works', async () => {

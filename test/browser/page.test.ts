@@ -62,6 +62,10 @@ describeIf(
     expect(passed).toBe(SAMPLES);
   });
 
+  test.each(['webgpu', 'webgl2'])('%s: an id beyond its table is refused', (mode) => {
+    expect(of(mode).refused).toBe('gpu: id 9 at position 1, but there are 2 rows');
+  });
+
   describe('a pre-training of 50 steps in the tab', () => {
     const text = readFileSync('examples/en/corpus.txt', 'utf8').slice(0, TOY.characters);
     let bounds: number[][];

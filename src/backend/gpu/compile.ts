@@ -31,6 +31,7 @@ export interface Compiled {
   readonly resultWidth: 1 | 4;
   /** Words of the numbers, in the order of the parameters. */
   readonly scalars: readonly { readonly word: number; readonly float: boolean }[];
+  /** Where the result begins; behind it, the first workgroup along each axis. */
   readonly resultWord: number;
   /** Bytes of the parameters. */
   readonly paramBytes: number;
@@ -88,8 +89,8 @@ async function pipelineOf(
 /**
  * The one subclass of gpu.js's own kernel. gpu.js still reads the text, types its arguments, translates it, lays out the
  * parameters and assembles the shader; overridden is where that shader meets this backend:
- * `translateSource` (a fast kernel brings its own text), `computeParamsLayout` (one more number: where the result
- * begins), `assembleWGSL` (windows, ids, vectors) and `_buildAsync` (a pipeline whose buffers come from our pool and whose
+ * `translateSource` (a fast kernel brings its own text), `computeParamsLayout` (four more numbers: where the result
+ * begins, and the launch within a larger one), `assembleWGSL` (windows, ids, vectors) and `_buildAsync` (a pipeline whose buffers come from our pool and whose
  * parameters are a slice of one buffer for a whole batch).
  */
 export function kernelClass(base: typeof WebGPUKernel, device: Device) {
@@ -108,7 +109,7 @@ export function kernelClass(base: typeof WebGPUKernel, device: Device) {
     override computeParamsLayout(): ParamsLayout {
       const layout = super.computeParamsLayout();
       const end = 16 + 16 * layout.arrayArgs.length + 4 * layout.scalarArgs.length;
-      return { ...layout, byteLength: Math.ceil((end + 4) / 16) * 16 };
+      return { ...layout, byteLength: Math.ceil((end + 16) / 16) * 16 };
     }
 
     override assembleWGSL(): string {

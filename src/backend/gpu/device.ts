@@ -94,7 +94,9 @@ class Troubles {
   add(error: GPUError): void {
     const outOfMemory = error.constructor.name === 'GPUOutOfMemoryError';
     const message = error.message.split('\n')[0];
-    this.first ??= outOfMemory
+    // Commands on a buffer that could not be made are refused, too; why there is none, matters.
+    if (this.first !== null && !(outOfMemory && this.first.code !== 'BACKEND-MEMORY')) return;
+    this.first = outOfMemory
       ? new BackendError(`out of memory: ${message}`, {
           code: 'BACKEND-MEMORY',
           where: `gpu backend, ${this.adapter}`,

@@ -1,18 +1,20 @@
 import { openWebGpu } from '#gpu';
 import { type DType, dtypeOf, type TypedData } from '../../core/dtype.js';
 import { DtypeError } from '../../core/errors.js';
-import type { Backend, Buf, Kernels } from '../backend.js';
+import type { AdamWCall, Backend, Buf, Kernels, Recording } from '../backend.js';
 import { Compiler } from './compile.js';
 import { type Device, openDevice } from './device.js';
 import { keepKernel, keepThreads, keyNumbers } from './fast/dropout.js';
 import { fastKernels } from './fast/index.js';
 import type { FastRunner } from './fast/runner.js';
+import { CHECK_IDS } from './ids.js';
 import { GpuMemory } from './memory.js';
 import { plainKernels } from './plain.js';
 import { Pool } from './pool.js';
 import { Queue } from './queue.js';
+import { GpuRecording, Room } from './recording.js';
 import { fastRoofs, plainRoofs } from './roof.js';
-import { type Dims, line } from './spec.js';
+import { type Dims, line, workOf } from './spec.js';
 import { Tuner } from './tuner.js';
 
 /** `fast`: our own shaders where there are some; `plain`: only what gpu.js translates, for comparison. */
@@ -22,7 +24,12 @@ export interface GpuOptions {
   readonly tier?: Tier;
   /** Name of the tile of all products (fast/tiles.ts), for comparison; absent: the fastest for each shape. */
   readonly tile?: string;
+  /** Multiplications and additions of one launch at most, for tests; absent: by what the adapter is, and by trials. */
+  readonly mostWork?: number;
 }
+
+/** What any GPU does in half a second, and a processor that plays one: the first bound, until a trial knows better. */
+const FIRST_BOUND = { hardware: 25e9, software: 1e9 };
 
 /** Workgroups for a plain kernel; a line that is too long for one axis is folded over two, as gpu.js has it. */
 function groupsOf(rank: number, [wx = 64, wy = 1]: readonly number[], [x, y, z]: Dims): Dims {
@@ -40,10 +47,14 @@ export class GpuBackend implements Backend {
   readonly runsOn: string;
   readonly kernels: Kernels;
   private readonly pool: Pool;
+  private readonly roomPool: Pool;
+  private readonly room: Room;
   private readonly memory: GpuMemory;
   readonly queue: Queue;
   private readonly tuner: Tuner;
   readonly deviceRoofs: NonNullable<Backend['deviceRoofs']>;
+  /** What is uploaded while a recording is made. */
+  private uploads: Map<TypedData, Buf> | null = null;
 
   constructor(
     readonly device: Device,
@@ -52,14 +63,18 @@ export class GpuBackend implements Backend {
   ) {
     const tier = options.tier ?? 'fast';
     this.pool = new Pool(device);
-    this.memory = new GpuMemory(this.pool, device.limits);
-    this.queue = new Queue(device, this.memory);
+    this.roomPool = new Pool(device);
+    this.room = new Room(this.roomPool);
+    this.memory = new GpuMemory(this.pool, this.roomPool, device.limits);
+    const bound = device.software ? FIRST_BOUND.software : FIRST_BOUND.hardware;
+    this.queue = new Queue(device, this.memory, options.mostWork ?? bound);
     this.runsOn = `${device.adapter}, webgpu, ${device.software ? 'software' : 'hardware'}${tier === 'plain' ? ', plain kernels' : ''}`;
     const runner = this.runner();
     const flush = (): Promise<void> => this.queue.flush();
     this.deviceRoofs = tier === 'plain' ? plainRoofs(runner, flush, device.software) : fastRoofs(runner, flush);
     this.tuner = new Tuner(runner, () => this.queue.flush(), options.tile ?? null);
-    this.kernels = tier === 'plain' ? plainKernels(runner) : fastKernels(runner, (call) => this.tuner.tileOf(call));
+    const kernels = tier === 'plain' ? plainKernels(runner) : fastKernels(runner, (call) => this.tuner.tileOf(call));
+    this.kernels = { ...kernels, adamw: (call) => kernels.adamw(this.withLiveRates(call)) };
   }
 
   get liveBytes(): number {
@@ -77,7 +92,7 @@ export class GpuBackend implements Backend {
 
   /** Bytes taken from the device, those that wait for their next use included. */
   get heldBytes(): number {
-    return this.pool.heldBytes;
+    return this.pool.heldBytes + this.roomPool.heldBytes;
   }
 
   alloc(length: number, dtype: DType): Buf {
@@ -85,9 +100,25 @@ export class GpuBackend implements Backend {
   }
 
   upload(data: TypedData): Buf {
-    const buf = this.memory.alloc(data.length, dtypeOf(data));
+    const buf = this.memory.within(false, () => this.memory.alloc(data.length, dtypeOf(data)));
     this.write(buf, data);
+    this.uploads?.set(data, this.memory.view(buf, 0, buf.length)); // outlives what is done with it in the recording
     return buf;
+  }
+
+  record(body: () => void): Recording {
+    if (this.queue.isIdle) this.trim(); // what runs from now on has a room of its own
+    const inputs = new Map<TypedData, Buf>();
+    this.uploads = inputs;
+    try {
+      const recorded = this.memory.within(true, () => this.queue.record(body));
+      return new GpuRecording(this.queue, this.memory, this.room, recorded, inputs);
+    } catch (error) {
+      for (const buf of inputs.values()) this.memory.free(buf);
+      throw error;
+    } finally {
+      this.uploads = null;
+    }
   }
 
   write(buf: Buf, data: TypedData): void {
@@ -121,16 +152,29 @@ export class GpuBackend implements Backend {
     this.pool.trim();
   }
 
+  private withLiveRates(call: AdamWCall): AdamWCall {
+    const { lr, correction1, correction2 } = call;
+    return {
+      ...call,
+      lr: this.queue.liveNumber('lr', lr),
+      correction1: this.queue.liveNumber('correction1', correction1),
+      correction2: this.queue.liveNumber('correction2', correction2),
+    };
+  }
+
   private runner(): FastRunner {
     return {
       limits: this.device.limits,
       software: this.device.software,
       placeOf: (buf) => this.memory.own(buf).at,
-      launch: (kernel, args, outputs, groups) => this.queue.launch(this.compiler.get(kernel), args, outputs, groups),
+      launch: (kernel, args, outputs, groups, work = 0) =>
+        this.queue.launch(this.compiler.get(kernel), args, outputs, groups, { work }),
+      liveNumber: (name, value) => this.queue.liveNumber(name, value),
       run: (kernel, args, output, y) => {
         const compiled = this.compiler.get(kernel);
         const groups = groupsOf(kernel.rank, compiled.workgroup, output);
-        this.queue.launch(compiled, args, [{ buf: y, dims: output }], groups, output);
+        const work = workOf(kernel, args, output);
+        this.queue.launch(compiled, args, [{ buf: y, dims: output }], groups, { output, work });
       },
       alloc: (length, dtype) => this.alloc(length, dtype),
       free: (buf) => this.free(buf),
@@ -140,9 +184,14 @@ export class GpuBackend implements Backend {
         use(window);
         this.free(window);
       },
+      checkIds: (ids, count, limit, other = 0) => {
+        const list = this.memory.view(ids, 0, count);
+        this.queue.checkIds(this.compiler.get(CHECK_IDS), list, limit, other);
+        this.memory.free(list);
+      },
       keepFactors: (keep, rows, cols, rate, key, places) => {
         const kernel = this.compiler.get(keepKernel(places !== null));
-        const args = [...(places === null ? [] : [line(places)]), rows, cols, ...keyNumbers(rate, key)];
+        const args = [...(places === null ? [] : [line(places)]), rows, cols, ...keyNumbers(this.queue, rate, key)];
         this.queue.launch(kernel, args, [line(keep)], groupsOf(1, [64], [keepThreads(rows, cols), 1, 1]));
       },
     };

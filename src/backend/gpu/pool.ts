@@ -6,6 +6,9 @@ const LEAST = 256;
 /** A free block serves up to this many classes below its own: at most twice what was asked for. */
 const REACH = 8;
 
+/** Slabs of all pools are told apart by their numbers: bind groups are found by them. */
+let made = 0;
+
 /** Memory of the device: one buffer, lent as a whole. */
 export interface Slab {
   readonly id: number;
@@ -13,6 +16,10 @@ export interface Slab {
   readonly bytes: number;
   /** The last batch of the queue that touches it. */
   batch: number;
+  /** How often it was written to. */
+  writes: number;
+  /** Whether the device had no memory for it. */
+  failed: boolean;
 }
 
 /** Sizes are rounded up to an eighth of a power of two, so that sequences of other lengths find their blocks again. */
@@ -30,7 +37,6 @@ export class Pool {
   /** Bytes taken from the device, in use or not. */
   heldBytes = 0;
   private readonly free = new Map<number, Slab[]>();
-  private next = 0;
 
   constructor(private readonly device: Device) {}
 
@@ -46,6 +52,10 @@ export class Pool {
   }
 
   give(slab: Slab): void {
+    if (slab.failed) {
+      this.heldBytes -= slab.bytes;
+      return;
+    }
     const list = this.free.get(slab.bytes);
     if (list === undefined) this.free.set(slab.bytes, [slab]);
     else list.push(slab);
@@ -64,11 +74,16 @@ export class Pool {
     const { gpu } = this.device;
     gpu.pushErrorScope('out-of-memory');
     const buffer = gpu.createBuffer({ size: bytes, usage: USAGE });
+    const slab = { id: made++, buffer, bytes, batch: -1, writes: 0, failed: false };
     gpu.popErrorScope().then(
-      (error) => error !== null && this.device.report(error),
+      (error) => {
+        if (error === null) return;
+        slab.failed = true;
+        this.device.report(error);
+      },
       () => undefined, // the device is gone, which is reported by itself
     );
     this.heldBytes += bytes;
-    return { id: this.next++, buffer, bytes, batch: -1 };
+    return slab;
   }
 }

@@ -1,66 +1,34 @@
-import { BackendError } from '../../core/errors.js';
+import type { Moment } from '../backend.js';
+import { Batch, type Copy, LONGEST } from './batch.js';
+import { Binder, type Place } from './binder.js';
 import type { Compiled } from './compile.js';
 import type { Device } from './device.js';
+import { CheckedIds, judge, VERDICT } from './ids.js';
 import type { GpuBuf, GpuMemory } from './memory.js';
+import { Params, placeHolder, SLICE, skipWord } from './params.js';
+import { partsOf } from './parts.js';
 import type { Slab } from './pool.js';
-import type { Args, Operand } from './spec.js';
+import { type Args, type Dims, line, type Operand } from './spec.js';
 import { Staging } from './staging.js';
 
 /** COPY_DST and UNIFORM of the WebGPU specification. */
 const UNIFORM = 0x40 | 0x08;
-/** A batch is submitted by itself when it has so many launches, so that the device starts while more are enqueued. */
-const LONGEST = 256;
-/** Bytes from the parameters of one launch to those of the next: minUniformBufferOffsetAlignment. */
-const SLICE = 256;
-/** Where the dims of the first array begin in the parameters, in words. */
-const DIMS = 4;
-/** Bind groups that a kernel keeps; a training step with fixed shapes needs a few per kernel. */
-const MOST_GROUPS = 512;
+/** No batch that is enqueued has this number. */
+const RECORDED = -2;
 
-type Groups = readonly [x: number, y: number, z: number];
-
-/** One launch, ready to be encoded. */
-interface Launch {
-  readonly kernel: Compiled;
-  readonly group: GPUBindGroup;
-  readonly slice: number;
-  readonly groups: Groups;
+/** What is known of a launch besides its workgroups. */
+interface Extent {
+  /** Elements of the result of a plain kernel along each axis. */
+  readonly output?: Dims;
+  /** Multiplications and additions, roughly; absent: few. */
+  readonly work?: number;
 }
 
-/** A copy between buffers, at its place among the launches. */
-interface Copy {
-  readonly from: GPUBuffer;
-  readonly fromByte: number;
-  readonly to: GPUBuffer;
-  readonly toByte: number;
-  readonly bytes: number;
-}
-
-/** Commands that go to the device together. Used again and again: its parameters are copied when it is submitted. */
-class Batch {
-  id = 0;
-  commands: (Launch | Copy)[] = [];
-  readonly params = new ArrayBuffer(LONGEST * SLICE);
-  readonly words = new Uint32Array(this.params);
-  readonly floats = new Float32Array(this.params);
-  readonly waitFor = new Set<Promise<void>>();
-  launches = 0;
-
-  begin(id: number): this {
-    this.id = id;
-    this.commands = [];
-    this.waitFor.clear();
-    this.launches = 0;
-    return this;
-  }
-}
-
-/** A part of a slab as a binding: from an aligned byte, and the elements between there and the first one. */
-interface Window {
-  readonly slab: Slab;
-  readonly byte: number;
-  readonly bytes: number;
-  readonly skip: number;
+/** Kernel calls that do not run but are kept. */
+interface Recorded {
+  readonly batches: Batch[];
+  /** Whether ids are checked among them. */
+  checks: boolean;
 }
 
 /**
@@ -76,66 +44,100 @@ export class Queue {
   private soon: Promise<void> | null = null;
   /** Copies that the launch at hand reads. */
   private borrowed: GpuBuf[] = [];
+  private readonly params = new Params();
+  private recorded: Recorded | null = null;
   private readonly paramBuffer: GPUBuffer;
+  private readonly binder: Binder;
   private readonly staging: Staging;
+  /** What the device found out about ids, how many lists it was asked about, and up to which of them it was heard. */
+  private verdict: GpuBuf | null = null;
+  private asked = 0;
+  private heard = 0;
+  private checked = new CheckedIds();
 
+  /** @param mostWork of one launch, and of one submit */
   constructor(
     private readonly device: Device,
     private readonly memory: GpuMemory,
+    public mostWork: number,
   ) {
     this.paramBuffer = device.gpu.createBuffer({ size: LONGEST * SLICE, usage: UNIFORM });
+    this.binder = new Binder(device, this.paramBuffer);
     this.staging = new Staging(device.gpu);
   }
 
   /**
-   * Enqueues one launch.
+   * Enqueues one launch, in parts where it would take too long.
    * @param args what the kernel's parameters stand for, in their order
-   * @param outputs the results: the first is gpu.js's own, which has `outputDims` elements for a plain kernel
+   * @param outputs the results, gpu.js's own first
    */
-  launch(kernel: Compiled, args: Args, outputs: readonly Operand[], groups: Groups, outputDims?: Groups): void {
+  launch(kernel: Compiled, args: Args, outputs: readonly Operand[], groups: Dims, extent: Extent = {}): void {
     if (groups[0] * groups[1] * groups[2] === 0) return;
-    if (this.batch.launches === LONGEST) this.submit();
-    const { batch } = this;
-    const slice = (batch.launches * SLICE) / 4;
-    const targets = outputs.map((output) => this.memory.own(output.buf));
-    this.fillParams(kernel, args, batch, slice, targets);
-    const windows = this.windows(kernel, args, targets, slice);
-    const [x, y, z] = outputDims ?? groups;
-    batch.words.set([x, y, z, groups[0] * (kernel.workgroup[0] ?? 1)], slice);
-    if (kernel.pipeline === null) batch.waitFor.add(kernel.ready);
-    for (const window of windows) if (window !== null) window.slab.batch = batch.id;
-    batch.commands.push({ kernel, group: this.groupOf(kernel, windows), slice: batch.launches * SLICE, groups });
-    batch.launches++;
+    const { output = groups, work = 0 } = extent;
+    const targets = outputs.map((operand) => this.memory.own(operand.buf));
+    this.params.fill(kernel, args, targets, [...output, groups[0] * (kernel.workgroup[0] ?? 1)]);
+    const places = this.places(kernel, args, targets);
+    const group = this.binder.groupOf(kernel, places);
+    const parts = partsOf(groups, work, this.mostWork);
+    for (const part of parts) {
+      this.makeRoom(work / parts.length);
+      this.params.words.set(part.first, kernel.resultWord + 1);
+      this.batch.launch(kernel, group, part.groups, this.params);
+      this.touch(places, targets);
+    }
     for (const buf of this.borrowed) this.memory.free(buf);
     this.borrowed = [];
   }
 
-  /** Replaces a buffer's content, after all that was enqueued so far. */
+  /** Enqueues `kernel` (CHECK_IDS), whose verdict the next read or flush hears; nothing where the ids are known to fit. */
+  checkIds(kernel: Compiled, ids: GpuBuf, limit: number, other: number): void {
+    if (ids.length === 0 || !this.checked.isNew(ids.share.slab, ids, limit, other)) return;
+    if (this.verdict === null) {
+      this.verdict = this.memory.ownInts(VERDICT);
+      this.write(this.verdict, new Int32Array(VERDICT));
+    }
+    this.launch(kernel, [line(ids), ids.length, limit, other], [line(this.verdict)], [1, 1, 1]);
+    if (this.recorded === null) this.asked++;
+    else this.recorded.checks = true;
+  }
+
+  /** Replaces a buffer's content, after all that was enqueued so far; at once, where that is being recorded. */
   write(buf: GpuBuf, data: Float32Array | Int32Array): void {
     const { slab } = buf.share;
     if (data.length === 0) return;
-    if (this.waiting === 0 && slab.batch !== this.batch.id) {
-      this.device.gpu.queue.writeBuffer(slab.buffer, buf.at * 4, data as Float32Array<ArrayBuffer>);
-      return;
+    slab.writes++;
+    const { queue } = this.device.gpu;
+    const put = (values: Float32Array | Int32Array): void =>
+      queue.writeBuffer(slab.buffer, buf.at * 4, values as Float32Array<ArrayBuffer>);
+    if (this.waiting === 0 && slab.batch !== this.batch.id) put(data);
+    else if (this.recorded !== null) {
+      const copied = data.slice();
+      this.later(async () => put(copied));
+    } else {
+      const from = this.staging.filled(data);
+      this.copy({ from, fromByte: 0, to: slab.buffer, toByte: buf.at * 4, bytes: data.byteLength }, slab);
+      this.staging.retire(from, this.submitted());
     }
-    const from = this.staging.filled(data);
-    this.copy({ from, fromByte: 0, to: slab.buffer, toByte: buf.at * 4, bytes: data.byteLength }, slab);
-    this.staging.retire(from, this.submitted());
   }
 
-  /** The content as it is after all that was enqueued so far. */
+  /** The content as it is after all that was enqueued so far. @throws {BackendError} also, where ids did not fit */
   async read(buf: GpuBuf): Promise<Float32Array | Int32Array> {
     const bytes = buf.length * 4;
-    const target = this.staging.take(bytes);
-    const { slab } = buf.share;
-    if (bytes > 0) this.copy({ from: slab.buffer, fromByte: buf.at * 4, to: target, toByte: 0, bytes }, slab);
+    const verdict = this.asked > this.heard ? this.verdict : null;
+    const upTo = this.asked;
+    const target = this.staging.take(bytes + 4 * VERDICT);
+    this.copyOut(buf, target, 0);
+    if (verdict !== null) this.copyOut(verdict, target, bytes);
     await this.flushSoon();
-    const copied = await this.staging.read(target, bytes, this.device);
+    const all = await this.staging.read(target, bytes + (verdict === null ? 0 : 4 * VERDICT), this.device);
+    if (verdict !== null) this.hear(new Int32Array(all, bytes), verdict, upTo);
+    const copied = verdict === null ? all : all.slice(0, bytes);
     return buf.dtype === 'i32' ? new Int32Array(copied) : new Float32Array(copied);
   }
 
   /** Submits, and waits until everything has run. */
   async flush(): Promise<void> {
+    if (this.verdict !== null && this.asked > this.heard) await this.read(this.verdict);
     await this.submit();
     await this.device.gpu.queue.onSubmittedWorkDone();
     this.device.check();
@@ -144,24 +146,110 @@ export class Queue {
   /** Submits all that was enqueued, at once where its kernels are compiled, else as soon as they are. */
   submit(): Promise<void> {
     const { batch } = this;
-    if (batch.commands.length === 0) return this.tail;
+    if (batch.isEmpty) return this.tail;
     this.batch = (this.spare.pop() ?? new Batch()).begin(batch.id + 1);
-    if (this.waiting === 0 && batch.waitFor.size === 0) {
-      this.encode(batch);
-      return this.tail;
+    return this.send(batch, () => this.spare.push(batch));
+  }
+
+  /** A number as a kernel takes it: `value`, or what stands for it while a recording is made. */
+  liveNumber(name: keyof Moment, value: number): number {
+    return this.recorded === null ? value : placeHolder(name);
+  }
+
+  /** What `body` enqueues, which does not run. @throws whatever `body` throws */
+  record(body: () => void): Recorded {
+    this.submit();
+    const { batch } = this;
+    const recorded: Recorded = { batches: [], checks: false };
+    this.recorded = recorded;
+    this.batch = new Batch().begin(RECORDED);
+    this.checked = new CheckedIds();
+    try {
+      body();
+      if (!this.batch.isEmpty) recorded.batches.push(this.batch);
+      return recorded;
+    } finally {
+      this.recorded = null;
+      this.batch = batch;
+      this.checked = new CheckedIds();
     }
+  }
+
+  /** Runs what was recorded, after all that was enqueued. */
+  replay({ batches, checks }: Recorded, moment: Moment): void {
+    this.submit();
+    if (checks) this.asked++;
+    for (const batch of batches) {
+      for (const slab of batch.written) slab.writes++;
+      this.send(batch, () => batch.waitFor.clear(), { ...moment }).catch(() => undefined); // the next read tells
+    }
+  }
+
+  /** Whether nothing waits for being submitted. */
+  get isIdle(): boolean {
+    return this.waiting === 0 && this.batch.isEmpty;
+  }
+
+  /** Settles when all that was submitted so far is on its way to the device. */
+  get settled(): Promise<void> {
+    return this.tail;
+  }
+
+  /** @param moment of a recording */
+  private send(batch: Batch, done: () => void, moment?: Moment): Promise<void> {
+    if (this.waiting > 0 || batch.waitFor.size > 0) {
+      return this.later(async () => {
+        await Promise.all(batch.waitFor);
+        this.encode(batch, moment);
+        done();
+      });
+    }
+    this.encode(batch, moment);
+    done();
+    return this.tail;
+  }
+
+  /** Runs `task` when all batches so far have been submitted. */
+  private later(task: () => Promise<void>): Promise<void> {
     this.waiting++;
     const run = this.tail.then(async () => {
       try {
-        await Promise.all(batch.waitFor);
-        this.encode(batch);
+        await task();
       } finally {
         this.waiting--;
       }
     });
-    // A batch that fails is reported once, and the queue goes on.
+    // What fails is reported once, and the queue goes on.
     this.tail = run.catch(() => undefined);
     return run;
+  }
+
+  private encode(batch: Batch, moment?: Moment): void {
+    const { gpu } = this.device;
+    this.device.check();
+    if (moment !== undefined) batch.settle(moment);
+    gpu.queue.writeBuffer(this.paramBuffer, 0, batch.params, 0, batch.launches * SLICE);
+    gpu.queue.submit([batch.encode(gpu)]);
+  }
+
+  /** Begins another batch where this one has launches, or work, enough. */
+  private makeRoom(work: number): void {
+    const { batch } = this;
+    const full = batch.launches === LONGEST || (batch.work > 0 && batch.work + work > this.mostWork);
+    if (full && this.recorded === null) this.submit();
+    else if (full) {
+      this.recorded?.batches.push(batch);
+      this.batch = new Batch().begin(RECORDED);
+    }
+    this.batch.work += work;
+  }
+
+  private touch(places: readonly (Place | null)[], targets: readonly GpuBuf[]): void {
+    for (const place of places) if (place !== null) place.slab.batch = this.batch.id;
+    for (const { share } of targets) {
+      share.slab.writes++;
+      if (this.recorded !== null) this.batch.written.add(share.slab);
+    }
   }
 
   /** Reads that are asked for together share one submit. */
@@ -178,42 +266,38 @@ export class Queue {
     await this.flushSoon().catch(() => undefined);
   }
 
-  private copy(copy: Copy, slab: Slab): void {
-    slab.batch = this.batch.id;
-    this.batch.commands.push(copy);
+  /** @throws {BackendError} an id that does not fit; the queue goes on, with a clean slate */
+  private hear(words: Int32Array, verdict: GpuBuf, upTo: number): void {
+    const first = upTo > this.heard;
+    this.heard = Math.max(this.heard, upTo);
+    if (first && words[0] !== 0) this.write(verdict, new Int32Array(VERDICT));
+    judge(words);
   }
 
-  private fillParams(kernel: Compiled, args: Args, batch: Batch, slice: number, targets: readonly GpuBuf[]): void {
-    let array = 0;
-    let scalar = 0;
-    for (const arg of args) {
-      if (typeof arg === 'object') batch.words.set(arg.dims, slice + DIMS + 4 * array++);
-      else {
-        const { word, float } = kernel.scalars[scalar++];
-        if (float) batch.floats[slice + word] = arg;
-        else batch.words[slice + word] = arg;
-      }
-    }
-    for (const target of targets.slice(1)) batch.words.set([target.length, 1, 1], slice + DIMS + 4 * array++);
-    if (array !== kernel.arrays.length || scalar !== kernel.scalars.length) {
-      throw new BackendError(`gpu: kernel ${kernel.name} was given ${array} arrays and ${scalar} numbers`);
-    }
+  private copyOut({ share, at, length }: GpuBuf, to: GPUBuffer, toByte: number): void {
+    if (length === 0) return;
+    this.copy({ from: share.slab.buffer, fromByte: at * 4, to, toByte, bytes: 4 * length }, share.slab);
+  }
+
+  private copy(copy: Copy, slab: Slab): void {
+    slab.batch = this.batch.id;
+    this.batch.copy(copy);
   }
 
   /** Where each array lies, inputs first and the first result last; null for one that is the result itself. */
-  private windows(kernel: Compiled, args: Args, targets: readonly GpuBuf[], slice: number): (Window | null)[] {
+  private places(kernel: Compiled, args: Args, targets: readonly GpuBuf[]): (Place | null)[] {
     const inputs = args.filter((arg) => typeof arg === 'object');
     const all = [...inputs.map(({ buf }) => this.memory.own(buf)), ...targets.slice(1)];
-    const windows = all.map((buf, i) => {
+    const places = all.map((buf, i) => {
       const { bound, writable, width } = kernel.arrays[i];
       if (!bound) return null;
-      const window = this.window(writable ? buf : this.apart(buf, targets), width);
-      this.batch.words[slice + DIMS + 4 * i + 3] = window.skip;
-      return window;
+      const place = this.binder.placeOf(writable ? buf : this.apart(buf, targets), width);
+      this.params.words[skipWord(i)] = place.skip;
+      return place;
     });
-    const result = this.window(targets[0], kernel.resultWidth);
-    this.batch.words[slice + kernel.resultWord] = result.skip;
-    return [...windows, result];
+    const result = this.binder.placeOf(targets[0], kernel.resultWidth);
+    this.params.words[kernel.resultWord] = result.skip;
+    return [...places, result];
   }
 
   /**
@@ -228,66 +312,4 @@ export class Queue {
     this.borrowed.push(other);
     return other;
   }
-
-  private window(buf: GpuBuf, width: 1 | 4): Window {
-    const { alignment, binding } = this.device.limits;
-    const first = buf.at * 4;
-    const byte = Math.floor(first / alignment) * alignment;
-    const end = first + Math.max(16, Math.ceil(buf.length / 4) * 16);
-    const bytes = Math.min(end, buf.share.slab.bytes) - byte;
-    if (bytes > binding) throw tooLarge(buf.length, binding);
-    return { slab: buf.share.slab, byte, bytes, skip: (first - byte) / 4 / width };
-  }
-
-  private groupOf(kernel: Compiled, windows: readonly (Window | null)[]): GPUBindGroup {
-    let key = '';
-    for (const window of windows) if (window !== null) key += `${window.slab.id},${window.byte},${window.bytes};`;
-    const found = kernel.bindGroups.get(key);
-    if (found !== undefined) return found;
-    const params = { buffer: this.paramBuffer, offset: 0, size: kernel.paramBytes };
-    const entries: GPUBindGroupEntry[] = [{ binding: 0, resource: params }];
-    for (const [i, window] of windows.entries()) {
-      if (window === null) continue;
-      const resource = { buffer: window.slab.buffer, offset: window.byte, size: window.bytes };
-      entries.push({ binding: i + 1, resource });
-    }
-    const group = this.device.gpu.createBindGroup({ layout: kernel.layout, entries });
-    if (kernel.bindGroups.size >= MOST_GROUPS) kernel.bindGroups.clear();
-    kernel.bindGroups.set(key, group);
-    return group;
-  }
-
-  private encode(batch: Batch): void {
-    const { gpu } = this.device;
-    this.device.check();
-    gpu.queue.writeBuffer(this.paramBuffer, 0, batch.params, 0, batch.launches * SLICE);
-    const encoder = gpu.createCommandEncoder();
-    let pass: GPUComputePassEncoder | null = null;
-    let pipeline: GPUComputePipeline | null = null;
-    for (const command of batch.commands) {
-      if ('kernel' in command) {
-        if (pass === null) [pass, pipeline] = [encoder.beginComputePass(), null];
-        if (command.kernel.pipeline !== pipeline) {
-          pipeline = command.kernel.pipeline;
-          pass.setPipeline(pipeline as GPUComputePipeline);
-        }
-        pass.setBindGroup(0, command.group, [command.slice]);
-        pass.dispatchWorkgroups(...command.groups);
-      } else {
-        pass?.end();
-        pass = null;
-        encoder.copyBufferToBuffer(command.from, command.fromByte, command.to, command.toByte, command.bytes);
-      }
-    }
-    pass?.end();
-    gpu.queue.submit([encoder.finish()]);
-    this.spare.push(batch);
-  }
 }
-
-const tooLarge = (length: number, limit: number): BackendError =>
-  new BackendError(`gpu: a kernel cannot be given ${length} elements at once`, {
-    code: 'BACKEND-GPU-LIMIT',
-    where: `maxStorageBufferBindingSize ${limit} bytes`,
-    fix: 'use a smaller batch or model, or the native backend',
-  });

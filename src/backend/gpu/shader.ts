@@ -17,8 +17,27 @@ function change(wgsl: string, pattern: RegExp | string, by: string): string {
   return wgsl.replace(pattern, () => by);
 }
 
-/** One more number behind the parameters of gpu.js: where the result begins. */
-const withResultOffset = (wgsl: string): string => change(wgsl, /\n\}\n@group/, '\n  resultOffset : u32,\n}\n@group');
+/** More numbers behind the parameters of gpu.js: where the result begins, and the first workgroup along each axis. */
+const withPlaces = (wgsl: string): string =>
+  change(wgsl, /\n\}\n@group/, '\n  resultOffset : u32,\n  firstX : u32,\n  firstY : u32,\n  firstZ : u32,\n}\n@group');
+
+const ENTRY = /@workgroup_size\(([^)]*)\)\s*fn main\(([^{]*)\) \{/;
+const FIRST = 'vec3<u32>(params.firstX, params.firstY, params.firstZ)';
+
+/** A launch may be part of a larger one: workgroups and threads are counted from the beginning of the whole. */
+function withinWhole(wgsl: string): string {
+  const [, size = '', builtins = ''] = ENTRY.exec(wgsl) ?? [];
+  const [x = '1', y = '1', z = '1'] = size.split(',').map((n) => n.trim());
+  const places: Record<string, string> = {
+    wid: `wid_here + ${FIRST}`,
+    gid: `gid_here + ${FIRST} * vec3<u32>(${x}, ${y}, ${z})`,
+    groups: 'vec3<u32>(params.outputX, params.outputY, params.outputZ)',
+  };
+  const used = Object.entries(places).filter(([name]) => new RegExp(`\\b${name} :`).test(builtins));
+  const lets = used.map(([name, value]) => `  let ${name} = ${value};`).join('\n');
+  const here = used.reduce((text, [name]) => text.replace(`${name} :`, `${name}_here :`), builtins);
+  return change(wgsl, ENTRY, `@workgroup_size(${size})\nfn main(${here}) {\n${lets}`);
+}
 
 const variable = (name: string): RegExp => new RegExp(`var<storage, read> user_${name} : array<f32>;`);
 
@@ -27,7 +46,7 @@ const variable = (name: string): RegExp => new RegExp(`var<storage, read> user_$
  * that is updated in place is the result.
  */
 export function plainShader(wgsl: string, { params, result, inPlace }: PlainKernel): string {
-  let text = withResultOffset(wgsl);
+  let text = withinWhole(withPlaces(wgsl));
   for (const [name, kind] of Object.entries(params)) {
     if (kind !== 'f32' && kind !== 'i32') continue;
     const index = `u32(x + i32(params.user_${name}_dims.x) * (y + i32(params.user_${name}_dims.y) * z))`;
@@ -59,7 +78,7 @@ function accessors(name: string, kind: Element, offset: string, array: string, w
 
 /** Bindings and parameters of gpu.js, with the types that the kernel asks for, and its own text in place of a translation. */
 export function fastShader(wgsl: string, { params, outputs, wgsl: body }: FastKernel): string {
-  let head = withResultOffset(wgsl.slice(0, wgsl.indexOf('var<private> threadGid')));
+  let head = withPlaces(wgsl.slice(0, wgsl.indexOf('var<private> threadGid')));
   const extra: string[] = [];
   for (const [name, kind] of Object.entries(params)) {
     if (kind === 'float') continue;
@@ -77,5 +96,5 @@ export function fastShader(wgsl: string, { params, outputs, wgsl: body }: FastKe
     const [offset, from] = i === 0 ? ['params.resultOffset', 'result'] : [`params.${name}_dims.w`, name];
     extra.push(accessors(name, kind, offset, from, true));
   }
-  return `${head.replaceAll('user_', '')}\n${extra.join('\n')}\n${body}`;
+  return `${head.replaceAll('user_', '')}\n${extra.join('\n')}\n${withinWhole(body)}`;
 }

@@ -22,6 +22,8 @@ export interface PlainKernel {
   readonly text: string;
   /** Type of the result; absent: f32. */
   readonly result?: 'i32';
+  /** The parameter that says how often the longest loop runs: a number, or the columns of an array. Absent: not often. */
+  readonly loop?: string;
   /** The parameter that is the result itself, updated in place. A thread reads its own element of it and no other. */
   readonly inPlace?: string;
 }
@@ -74,9 +76,21 @@ export interface PlainRunner {
    * @param places i32 [rows]: the row of the random numbers for each row; null: its own
    */
   keepFactors(keep: Buf, rows: number, cols: number, rate: number, key: RandomKey, places: Buf | null): void;
+  /**
+   * Has the next read or flush fail where one of the first `count` ids is neither in 0 .. limit - 1 nor `other`; what is
+   * looked up with it meanwhile lies within the table all the same.
+   * @param other absent: there is none
+   */
+  checkIds(ids: Buf, count: number, limit: number, other?: number): void;
 }
 
 export const isArray = (kind: string): boolean => kind !== 'int' && kind !== 'float';
+
+/** Multiplications and additions of a plain kernel, roughly. */
+export function workOf({ params, loop }: PlainKernel, args: Args, [x, y, z]: Dims): number {
+  const arg = loop === undefined ? 1 : args[Object.keys(params).indexOf(loop)];
+  return 2 * x * y * z * (typeof arg === 'object' ? arg.dims[0] : arg);
+}
 
 /** Kernels by name: their texts are put together once, not at every call. */
 export function remembered<K extends { readonly name: string }>(): (name: string, make: () => K) => K {

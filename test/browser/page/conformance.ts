@@ -34,3 +34,18 @@ export async function* conformance(fresh: Backend, only = ''): AsyncGenerator<Op
   }
   await backend.flush();
 }
+
+/** What a backend says to an id beyond its table, at the next read; null where it says nothing. */
+export async function refusedId(backend: Backend): Promise<string | null> {
+  const [table, ids] = [backend.upload(new Float32Array(4)), backend.upload(Int32Array.of(1, 9, 0))];
+  const y = backend.alloc(6, 'f32');
+  backend.kernels.gather(table, ids, y, 3, 2);
+  try {
+    await backend.read(y);
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    for (const buf of [table, ids, y]) backend.free(buf);
+  }
+}

@@ -1,6 +1,6 @@
 // The page: conformance in each mode, then a pre-training in each. `?modes=js&only=softmax&steps=0` runs less.
 import type { Backend } from '../../../src/backend/backend.js';
-import { conformance, type OpResult } from './conformance.js';
+import { conformance, type OpResult, refusedId } from './conformance.js';
 import { MODES, type Mode } from './modes.js';
 import { TOY, type ToyStep, toyTrainer, trainToy } from './toy.js';
 import { breathe, Card, Curves, showPlace } from './view.js';
@@ -12,6 +12,8 @@ export interface ModeResult {
   readonly absent: string | null;
   readonly ops: readonly OpResult[];
   readonly losses: readonly ToyStep[];
+  /** What it said to an id beyond its table. */
+  readonly refused: string | null;
 }
 
 const query = new URLSearchParams(location.search);
@@ -34,12 +36,14 @@ async function runMode(mode: Mode): Promise<ModeResult> {
   try {
     const backend = await mode.open();
     card.describe(backend.runsOn);
-    return { mode: mode.name, runsOn: backend.runsOn, absent: null, ops: await runOps(backend, card), losses: [] };
+    const refused = await refusedId(backend);
+    const { runsOn } = backend;
+    return { mode: mode.name, runsOn, absent: null, ops: await runOps(backend, card), losses: [], refused };
   } catch (error) {
     const absent = error instanceof Error ? error.message : String(error);
     card.describe(absent);
     card.end('not run');
-    return { mode: mode.name, runsOn: '', absent, ops: [], losses: [] };
+    return { mode: mode.name, runsOn: '', absent, ops: [], losses: [], refused: null };
   }
 }
 

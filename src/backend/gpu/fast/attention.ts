@@ -54,7 +54,12 @@ function withMask(runner: FastRunner, call: AttentionCall, use: (mask: readonly 
   const rows = sequences * heads * maxSeq;
   const mask = runner.alloc(rows * Math.ceil(maxSeq / 32), 'i32');
   const threads = rows * Math.ceil(maxSeq / 64);
-  runner.launch(MASK, [threads, maxSeq, ...keyNumbers(dropout.rate, dropout.key)], [line(mask)], foldThreads(threads));
+  runner.launch(
+    MASK,
+    [threads, maxSeq, ...keyNumbers(runner, dropout.rate, dropout.key)],
+    [line(mask)],
+    foldThreads(threads),
+  );
   use([line(mask)]);
   runner.free(mask);
 }
@@ -93,13 +98,18 @@ const groupsOf = ({ maxSeq, heads, sequences }: AttentionCall): readonly [number
   sequences,
 ];
 
+/** Arithmetic of a kernel that takes every query to every key of its sequence, with so many products of `headDim`. */
+const workOf = ({ sequences, maxSeq, heads, headDim }: AttentionCall, products: number): number =>
+  2 * products * sequences * maxSeq ** 2 * heads * headDim;
+
 export function attention(runner: FastRunner, call: AttentionCall, y: Buf, lse: Buf): void {
   if (call.queryRows === 0) return;
   const form = formOf(runner, call, y);
   withMask(runner, call, (mask) =>
     withOffsets(runner, call, (offsets) => {
       const inputs = [line(call.q), line(call.k), line(call.v), line(call.keyBias), offsets, ...mask];
-      runner.launch(forwardKernel(form), [...inputs, ...numbersOf(call)], [line(y), line(lse)], groupsOf(call));
+      const outputs = [line(y), line(lse)];
+      runner.launch(forwardKernel(form), [...inputs, ...numbersOf(call)], outputs, groupsOf(call), workOf(call, 2));
     }),
   );
 }
@@ -119,7 +129,7 @@ export function attentionGrad(
   const launchAll = (floats: Buf, others: readonly Operand[]): void => {
     const launch = (kernel: FastKernel, inputs: readonly Buf[], out: Buf): void => {
       const args = [...inputs, floats].map((buf) => line(buf));
-      runner.launch(kernel, [...args, ...others, ...numbers], [line(out)], groups);
+      runner.launch(kernel, [...args, ...others, ...numbers], [line(out)], groups, workOf(call, 3));
     };
     if (queryRows > 0) launch(queryGradKernel(form), [q, k, v, dY], dQ);
     launch(keyGradKernel(form, 'dK'), [q, k, v, dY], dK);

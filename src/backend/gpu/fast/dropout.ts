@@ -1,13 +1,18 @@
 import { dropThreshold, type RandomKey, seedWords } from '../../../core/random.js';
 import type { FastKernel } from '../spec.js';
 import { PHILOX } from './philox.js';
+import type { FastRunner } from './runner.js';
 
 /** The numbers that name a sequence of random words, in the order of `KEY_PARAMS`. */
-export const keyNumbers = (rate: number, { seed, stream, step, row }: RandomKey): number[] => [
+export const keyNumbers = (
+  runner: Pick<FastRunner, 'liveNumber'>,
+  rate: number,
+  { seed, stream, step, row }: RandomKey,
+): number[] => [
   dropThreshold(rate),
   1 / (1 - rate),
   row,
-  step >>> 0,
+  runner.liveNumber('step', step >>> 0),
   stream >>> 0,
   ...seedWords(seed),
 ];

@@ -140,6 +140,7 @@ export function scatterAdd(
   tableRows: number,
 ): void {
   if (rows * width === 0) return;
+  runner.checkIds(ids, rows, tableRows);
   const scratch = (length: number, dtype: 'f32' | 'i32', use: (buf: Buf) => void): void => {
     const buf = runner.alloc(length, dtype);
     use(buf);
@@ -154,7 +155,7 @@ export function scatterAdd(
     });
   } else {
     scratch(rows, 'i32', (next) => {
-      runner.launch(CHAIN, [line(ids), rows], [line(next)], foldThreads(rows));
+      runner.launch(CHAIN, [line(ids), rows], [line(next)], foldThreads(rows), rows ** 2);
       const args = [line(ids), line(next), line(dY), width, rows * width];
       runner.launch(FOLLOW, args, [line(dTable)], foldThreads(rows * width));
     });

@@ -41,6 +41,7 @@ export function crossEntropy(
   ignoreIndex: number,
 ): void {
   if (rows * cols === 0) return;
+  runner.checkIds(labels, rows, cols, ignoreIndex);
   const args = [line(logits), line(labels), rows, cols, ignoreIndex];
   runner.launch(lossKernel(threadsFor(cols)), args, [line(losses), line(lse)], fold(rows));
 }
@@ -87,6 +88,7 @@ ${rowMain(threads)}${LSE(threads)}
 export function crossEntropyInPlace(runner: FastRunner, call: CrossEntropyInPlaceCall): void {
   const { logits, labels, results, sums, rows, cols, ignoreIndex, scale } = call;
   if (rows * cols > 0) {
+    runner.checkIds(labels, rows, cols, ignoreIndex);
     const args = [line(labels), rows, cols, ignoreIndex, scale];
     runner.launch(inPlaceKernel(threadsFor(cols)), args, [line(logits), line(results)], fold(rows));
   }

@@ -55,7 +55,7 @@ function launch(runner: FastRunner, form: MatmulForm, call: MatmulCall, y: Buf, 
   const groups = [Math.ceil(n / bn), Math.ceil(m / bm), batch * parts] as const;
   if (groups.some((count) => count > MOST_GROUPS)) throw tooMany(call);
   const sizes = [m, n, k, strideA, strideB, parts, part];
-  runner.launch(matmulKernel(form), [...args, ...sizes], [line(y), ...pre], groups);
+  runner.launch(matmulKernel(form), [...args, ...sizes], [line(y), ...pre], groups, 2 * m * n * k * batch);
 }
 
 const tooMany = ({ m, n, batch }: MatmulCall): BackendError =>

@@ -231,17 +231,17 @@ const sourceOf = ({ dropout }: ResidualNormCall): Source => ({
 });
 
 /** The inputs of the sum, in the order of `sourceParams`, and the numbers of its dropout. */
-function sourceArgs({ x, residual, dropout }: ResidualNormCall) {
+function sourceArgs(runner: FastRunner, { x, residual, dropout }: ResidualNormCall) {
   const places = dropout === null || dropout.rows === null ? [] : [line(dropout.rows)];
   return {
     arrays: [line(x), line(residual), ...places],
-    numbers: dropout === null ? [] : keyNumbers(dropout.rate, dropout.key),
+    numbers: dropout === null ? [] : keyNumbers(runner, dropout.rate, dropout.key),
   };
 }
 
 export function residualNorm(runner: FastRunner, call: ResidualNormCall, y: Buf, mean: Buf, rstd: Buf): void {
   const { gamma, beta, rows, cols, eps } = call;
-  const { arrays, numbers } = sourceArgs(call);
+  const { arrays, numbers } = sourceArgs(runner, call);
   const kernel = forwardKernel(threadsFor(cols), cols, sourceOf(call));
   const args = [...arrays, line(gamma), line(beta), rows, cols, eps, ...numbers];
   runner.launch(kernel, args, [line(y), line(mean), line(rstd)], fold(rows));
@@ -254,7 +254,7 @@ export function residualNormGrad(
   [dX, dResidual, dGamma, dBeta]: readonly [Buf, Buf, Buf, Buf],
 ): void {
   const { gamma, rows, cols } = call;
-  const { arrays, numbers } = sourceArgs(call);
+  const { arrays, numbers } = sourceArgs(runner, call);
   backward(runner, call, [dGamma, dBeta], (sums, chunks) => {
     const kernel = backwardKernel(threadsFor(cols), cols, sourceOf(call));
     const args = [...arrays, line(gamma), line(mean), line(rstd), line(dY), chunks, cols, rows, ...numbers];

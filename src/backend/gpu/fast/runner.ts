@@ -1,4 +1,4 @@
-import type { Buf } from '../../backend.js';
+import type { Buf, Moment } from '../../backend.js';
 import type { Limits } from '../device.js';
 import type { Args, Dims, FastKernel, Operand, PlainRunner } from '../spec.js';
 
@@ -6,8 +6,13 @@ import type { Args, Dims, FastKernel, Operand, PlainRunner } from '../spec.js';
 export interface FastRunner extends PlainRunner {
   readonly limits: Limits;
   readonly software: boolean;
-  /** @param groups workgroups along each axis */
-  launch(kernel: FastKernel, args: Args, outputs: readonly Operand[], groups: Dims): void;
+  /**
+   * @param groups workgroups along each axis
+   * @param work multiplications and additions, where there may be many
+   */
+  launch(kernel: FastKernel, args: Args, outputs: readonly Operand[], groups: Dims, work?: number): void;
+  /** A number as a kernel takes it: in a recording, what stands for that of each run. */
+  liveNumber(name: keyof Moment, value: number): number;
   /** First element of a buffer within its memory: where it divides by 4, four elements can be read at a time. */
   placeOf(buf: Buf): number;
 }

@@ -2,56 +2,17 @@
 // in memory at once, [queries, heads, maxSeq]; the fast kernels do without.
 import type { AttentionCall, Buf } from '../../backend.js';
 import { block, line, type Operand, type PlainKernel, type PlainRunner, table } from '../spec.js';
+import { type Places, withPlaces, withQueryPlaces } from './attention-places.js';
 import { fill } from './elementwise.js';
 import { rowDot } from './rows.js';
 import { withScratch } from './scratch.js';
-
-/** The sequence that a row belongs to. */
-const SEQUENCE: PlainKernel = {
-  name: 'attention sequence',
-  params: { offsets: 'i32', sequences: 'int' },
-  rank: 1,
-  text: `function (offsets, sequences) {
-  let found = 0;
-  for (let s = 0; s < sequences; s++) {
-    if (offsets[s] <= this.thread.x && this.thread.x < offsets[s + 1]) { found = s; }
-  }
-  return found;
-}`,
-};
-
-/** The first row of that sequence (part 0), or their number (1). */
-const EXTENT: PlainKernel = {
-  name: 'attention extent',
-  params: { sequence: 'f32', offsets: 'i32', part: 'int' },
-  rank: 1,
-  text: `function (sequence, offsets, part) {
-  const s = sequence[this.thread.x];
-  const first = offsets[s];
-  const end = offsets[s + 1];
-  return part == 0 ? first : end - first;
-}`,
-};
-
-/** Which row of its sequence a row is: by where the sequence begins, or as it is said. */
-const PLACE: PlainKernel = {
-  name: 'attention place',
-  params: { first: 'f32' },
-  rank: 1,
-  text: 'function (first) { return this.thread.x - first[this.thread.x]; }',
-};
-const PLACE_GIVEN: PlainKernel = {
-  name: 'attention place given',
-  params: { places: 'i32' },
-  rank: 1,
-  text: 'function (places) { return places[this.thread.x]; }',
-};
 
 /** [queries, heads, maxSeq]; what lies beyond the sequence is never read. */
 const SCORES: PlainKernel = {
   name: 'attention scores',
   params: { q: 'f32', k: 'f32', keyBias: 'f32', first: 'f32', size: 'f32', headDim: 'int', scale: 'float' },
   rank: 3,
+  loop: 'headDim',
   text: `function (q, k, keyBias, first, size, headDim, scale) {
   let sum = 0;
   const start = first[this.thread.z];
@@ -117,6 +78,7 @@ const OVER_KEYS: PlainKernel = {
   name: 'attention over keys',
   params: { weights: 'f32', x: 'f32', first: 'f32', size: 'f32', headDim: 'int' },
   rank: 3,
+  loop: 'weights',
   text: `function (weights, x, first, size, headDim) {
   const n = size[this.thread.z];
   const start = first[this.thread.z];
@@ -133,6 +95,7 @@ const OVER_QUERIES: PlainKernel = {
   name: 'attention over queries',
   params: { weights: 'f32', x: 'f32', first: 'f32', size: 'f32', place: 'f32', headDim: 'int' },
   rank: 3,
+  loop: 'weights',
   text: `function (weights, x, first, size, place, headDim) {
   const n = size[this.thread.z];
   const start = first[this.thread.z];
@@ -153,6 +116,7 @@ const D_SCORES: PlainKernel = {
     ...{ headDim: 'int', scale: 'float' },
   },
   rank: 3,
+  loop: 'headDim',
   text: `function (probs, kept, dY, v, dots, first, headDim, scale) {
   const start = first[this.thread.z];
   const p = probs[this.thread.z][this.thread.y][this.thread.x];
@@ -166,45 +130,6 @@ const D_SCORES: PlainKernel = {
   return sum;
 }`,
 };
-
-/** Of each row: its sequence, that sequence's first row and length in `offsets`, and its place there. */
-interface Places {
-  readonly sequence: Operand;
-  readonly first: Operand;
-  readonly size: Operand;
-  readonly place: Operand;
-}
-
-/**
- * @param own offsets of the rows that are looked at, queries or keys
- * @param other offsets of the rows that each of them meets: keys or queries
- * @param given places of the rows, where they are not all
- */
-function withPlaces(
-  runner: PlainRunner,
-  { rows, sequences, own, other, given }: { rows: number; sequences: number; own: Buf; other: Buf; given: Buf | null },
-  use: (places: Places) => void,
-): void {
-  withScratch(runner, [rows, rows, rows, rows], ([sequence, first, size, place]) => {
-    const output = [rows, 1, 1] as const;
-    runner.run(SEQUENCE, [line(own), sequences], output, sequence);
-    if (given !== null) runner.run(PLACE_GIVEN, [line(given)], output, place);
-    else {
-      runner.run(EXTENT, [line(sequence), line(own), 0], output, first);
-      runner.run(PLACE, [line(first)], output, place);
-    }
-    for (const [part, buf] of [first, size].entries()) {
-      runner.run(EXTENT, [line(sequence), line(other), part], output, buf);
-    }
-    use({ sequence: line(sequence), first: line(first), size: line(size), place: line(place) });
-  });
-}
-
-function withQueryPlaces(runner: PlainRunner, call: AttentionCall, use: (places: Places) => void): void {
-  const { queryRows: rows, sequences, offsets, queries } = call;
-  const given = queries?.places ?? null;
-  withPlaces(runner, { rows, sequences, own: queries?.offsets ?? offsets, other: offsets, given }, use);
-}
 
 /** kept [queries, heads, maxSeq]. */
 function fillKept(runner: PlainRunner, call: AttentionCall, { sequence, place }: Places, kept: Buf): void {

@@ -10,7 +10,9 @@ const GATHER: PlainKernel = {
 };
 
 export function gather(runner: PlainRunner, source: Buf, ids: Buf, y: Buf, rows: number, width: number): void {
-  const from = table(source, width === 0 ? 0 : source.length / width, width);
+  const entries = width === 0 ? 0 : source.length / width;
+  if (width > 0) runner.checkIds(ids, rows, entries);
+  const from = table(source, entries, width);
   runner.run(GATHER, [from, line(ids)], [width, rows, 1], y);
 }
 
@@ -20,6 +22,7 @@ const SCATTER_ADD: PlainKernel = {
   params: { ids: 'i32', dY: 'f32', dTable: 'f32', rows: 'int' },
   rank: 2,
   inPlace: 'dTable',
+  loop: 'rows',
   text: `function (ids, dY, dTable, rows) {
   let sum = dTable[this.thread.y][this.thread.x];
   for (let r = 0; r < rows; r++) {
@@ -38,6 +41,7 @@ export function scatterAdd(
   width: number,
   tableRows: number,
 ): void {
+  runner.checkIds(ids, rows, tableRows);
   const args = [line(ids), table(dY, rows, width), table(dTable, tableRows, width), rows];
   runner.run(SCATTER_ADD, args, [width, tableRows, 1], dTable);
 }

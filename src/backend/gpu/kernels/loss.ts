@@ -30,6 +30,7 @@ export function crossEntropy(
   cols: number,
   ignoreIndex: number,
 ): void {
+  runner.checkIds(labels, rows, cols, ignoreIndex);
   logSumExp(runner, logits, lse, rows, cols);
   runner.run(LOSS, [table(logits, rows, cols), line(labels), line(lse), ignoreIndex, 1], [rows, 1, 1], losses);
 }
@@ -61,6 +62,7 @@ export function crossEntropyGrad(
   cols: number,
   ignoreIndex: number,
 ): void {
+  runner.checkIds(labels, rows, cols, ignoreIndex);
   const args = [table(logits, rows, cols), line(labels), line(lse), line(dLosses), ignoreIndex];
   runner.run(GRAD, args, [cols, rows, 1], dLogits);
 }
@@ -97,6 +99,7 @@ const GRAD_IN_PLACE: PlainKernel = {
 
 export function crossEntropyInPlace(runner: PlainRunner, call: CrossEntropyInPlaceCall): void {
   const { logits, labels, results, sums, rows, cols, ignoreIndex, scale } = call;
+  runner.checkIds(labels, rows, cols, ignoreIndex);
   const [xs, ids] = [table(logits, rows, cols), line(labels)];
   withScratch(runner, [rows], ([lse]) => {
     logSumExp(runner, logits, lse, rows, cols);

@@ -16,6 +16,7 @@ function kernelOf(transposeA: boolean, transposeB: boolean, bias: boolean): Plai
     name: `matmul ${transposeA ? 't' : 'n'}${transposeB ? 't' : 'n'}${bias ? ' bias' : ''}`,
     params: { a: 'f32', b: 'f32', ...(bias ? { bias: 'f32' } : {}), ...sizes },
     rank: 3,
+    loop: 'k',
     text: `function (a, b, ${bias ? 'bias, ' : ''}m, n, k, strideA, strideB) {
   let sum = 0;
   for (let i = 0; i < k; i++) {

@@ -9,6 +9,7 @@ const REDUCE: Readonly<Record<'sum' | 'max' | 'min', PlainKernel>> = {
     name: 'reduce sum',
     params: { x: 'f32', size: 'int' },
     rank: 2,
+    loop: 'size',
     text: `function (x, size) {
   let sum = 0;
   for (let i = 0; i < size; i++) { sum += x[this.thread.y][i][this.thread.x]; }
@@ -24,6 +25,7 @@ function extremum(name: string, better: string, worse: string): PlainKernel {
     name: `reduce ${name}`,
     params: { x: 'f32', size: 'int' },
     rank: 2,
+    loop: 'size',
     text: `function (x, size) {
   let best = x[this.thread.y][0][this.thread.x];
   for (let i = 1; i < size; i++) {
@@ -72,6 +74,7 @@ const EXP_SUM: PlainKernel = {
   name: 'expSum',
   params: { x: 'f32', top: 'f32', cols: 'int' },
   rank: 1,
+  loop: 'cols',
   text: `function (x, top, cols) {
   const m = top[this.thread.x];
   let sum = 0;

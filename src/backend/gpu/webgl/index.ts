@@ -55,6 +55,7 @@ export class WebGlBackend implements Backend {
   }
 
   async read(buf: Buf): Promise<TypedData> {
+    this.runner.ids.hear();
     return this.runner.read(this.memory.own(buf));
   }
 
@@ -69,6 +70,7 @@ export class WebGlBackend implements Backend {
   async flush(): Promise<void> {
     this.context.gl.finish();
     this.context.check();
+    this.runner.ids.hear();
   }
 }
 

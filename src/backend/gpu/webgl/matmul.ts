@@ -26,6 +26,7 @@ function kernelOf(bias: boolean, batch: boolean): WideKernel {
       ...(batch ? { rowsA: 'int', rowsB: 'int' } : {}),
     },
     rank: 3,
+    loop: 'k',
     sheets: ['a', 'b'],
     text: `function (a, b, ${bias ? 'bias, ' : ''}k${batch ? ', rowsA, rowsB' : ''}) {
   ${lanes.map((j) => `let s${j} = 0;`).join(' ')}

@@ -1,4 +1,4 @@
-import { type Share, type Window, WindowMemory } from '../../windows.js';
+import { type Share, Window, WindowMemory } from '../../windows.js';
 import type { Grid, Textures } from './textures.js';
 
 /** A texture is there from the first write on. */
@@ -17,6 +17,11 @@ export const isWhole = ({ length, share }: GlBuf): boolean => length === share.l
 export class GlMemory extends WindowMemory<TextureShare> {
   constructor(readonly textures: Textures) {
     super('gpu');
+  }
+
+  /** A few floats of the backend's own, which nobody frees and which do not count as live. */
+  ownFloats(length: number): GlBuf {
+    return new Window(this, this.take(length, 4 * length), 'f32', 0, length);
   }
 
   protected take(length: number, bytes: number): TextureShare {

@@ -3,6 +3,7 @@ import { dropThreshold, type RandomKey, randomRow } from '../../../core/random.j
 import type { Buf } from '../../backend.js';
 import type { Args, Dims, PlainKernel, PlainRunner } from '../spec.js';
 import type { Context } from './context.js';
+import { GlIds } from './ids.js';
 import { type GlBuf, type GlMemory, isWhole } from './memory.js';
 import type { Program, Programs, WideKernel } from './program.js';
 import { type Grid, LANES } from './textures.js';
@@ -47,11 +48,25 @@ const SHEET: PlainKernel = {
  * of its own, which then takes the other's place; a window is drawn apart and put where it belongs.
  */
 export class GlRunner implements PlainRunner {
+  readonly ids: GlIds;
+
   constructor(
     private readonly context: Context,
     private readonly memory: GlMemory,
     private readonly programs: Programs,
-  ) {}
+  ) {
+    const own = (buf: Buf): GlBuf => this.memory.own(buf);
+    this.ids = new GlIds(
+      this,
+      (buf) => this.read(own(buf)),
+      (buf, data) => this.write(own(buf), data),
+      (length) => this.memory.ownFloats(length),
+    );
+  }
+
+  checkIds(ids: Buf, count: number, limit: number, other = 0): void {
+    this.ids.check(ids, count, limit, other);
+  }
 
   alloc(length: number, dtype: 'f32' | 'i32'): Buf {
     return this.memory.alloc(length, dtype);
