@@ -4,7 +4,7 @@
 //   node bench/matmul.mjs [--threads 2,1] [--shapes 512x768x768,...] [--layouts nn,nt,tn,packed] [--isa avx2] [--rounds 3]
 //                         [--seconds 0.1] [--json file] [--peers] [--peers-root folder]
 // Peers are compiled by c++ and open what libraries the system has; --peers-root (or BG_PEERS_ROOT) names the root of another
-// system that has them, which is entered by chroot.
+// system that has them.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { median, nativeBackend, secondsOf } from './measure.mjs';
