@@ -95,7 +95,7 @@ static inline void each_score(const Dropout* drop, int64_t random_row, int64_t k
     return;
   }
   // Drawn apart from what f does: together they wait for registers.
-  const int64_t blocks = 8;
+  const int64_t blocks = 4;
   UVec words[blocks * kBlockVecs];
   for (int64_t first = 0; first < keys; first += blocks * kBlock) {
     const int64_t count = least(keys - first, blocks * kBlock);

@@ -1,5 +1,5 @@
-// Random words of src/core/random.ts, bit for bit: Philox4x32-10 (Salmon et al. 2011, sec. 3.3), in blocks of 64
-// elements that take 16 counters, so that any vector length draws them without shuffling.
+// Random numbers of src/core/random.ts, bit for bit: 16 bits an element of Philox4x32-7 (Salmon et al. 2011, sec. 3.3),
+// in blocks of 128 elements that take 16 counters, so that any vector length draws them without shuffling.
 
 typedef uint64_t LVec __attribute__((vector_size(4 * VL)));
 
@@ -30,25 +30,21 @@ static inline UVec join_halves(LVec even, LVec odd) {
 #endif
 }
 
-static const int kBlock = 64, kBlockVecs = kBlock / VL;
+static const int kBlock = 128, kBlockVecs = kBlock / VL, kRounds = 7;
 
 // Dropout of a tensor of rows: which elements stay, and their factor 1 / (1 - rate).
 struct Dropout {
   RandomKey key;
-  uint64_t round_keys[20];
+  uint64_t round_keys[2 * kRounds];
   int64_t row_counters;  // counters from one row to the next
-  uint32_t threshold;    // a word below it drops its element
+  uint32_t threshold;    // an element whose number, in the upper half of a word, is below it is dropped
   float scale;
 };
 
 static inline Dropout make_dropout(const RandomKey& key, int64_t cols, double rate) {
-  const uint64_t threshold = (uint64_t)(rate * 4294967296.0 + 0.5);
-  Dropout d = {key,
-               {},
-               round_up(cols, kBlock) / 4,
-               (uint32_t)(threshold < 0xffffffffu ? threshold : 0xffffffffu),
-               (float)(1 / (1 - rate))};
-  for (uint32_t round = 0; round < 10; ++round) {
+  const int64_t threshold = least((int64_t)(rate * 65536.0 + 0.5), 65535);
+  Dropout d = {key, {}, round_up(cols, kBlock) / 8, (uint32_t)threshold << 16, (float)(1 / (1 - rate))};
+  for (uint32_t round = 0; round < kRounds; ++round) {
     d.round_keys[2 * round] = key.seed_low + round * 0x9e3779b9u;
     d.round_keys[2 * round + 1] = key.seed_high + round * 0xbb67ae85u;
   }
@@ -81,14 +77,19 @@ static inline __attribute__((always_inline)) void next_round(const Dropout& d, i
   }
 }
 
-// Words of the block-th 64 elements of a row, in their order.
+// Words of the block-th 128 elements of a row, in their order: the upper half of each is its element's number. The
+// lower halves of what the generator gives belong to the first 64 elements, the upper ones to the rest.
 static inline void random_words(const Dropout& d, int64_t row, int64_t block, UVec* out) {
   const int groups = 16 / VL;
   for (int group = 0; group < groups; ++group) {
     Counters x;
     begin_random(d, row, block, group, x);
-    for (int round = 0; round < 10; ++round) next_round(d, round, x);
-    for (int word = 0; word < 4; ++word) out[word * groups + group] = join_halves(x[word][0], x[word][1]);
+    for (int round = 0; round < kRounds; ++round) next_round(d, round, x);
+    for (int word = 0; word < 4; ++word) {
+      const UVec both = join_halves(x[word][0], x[word][1]);
+      out[word * groups + group] = both << 16;
+      out[(4 + word) * groups + group] = both;
+    }
   }
 }
 

@@ -31,7 +31,7 @@ const sample = (name: string, x: Shape, rate = 0.3, key: Partial<RandomKey> = {}
 export const dropout: Op<DropoutAttrs> = {
   name: 'dropout',
   doc: {
-    formula: 'y = x / (1 - rate) where the random word of the element is at least rate 2^32, else 0',
+    formula: 'y = x / (1 - rate) where the random number of the element, 16 bits, is at least rate 2^16, else 0',
     gradient: 'dX = dOut / (1 - rate) where kept, else 0: the same op on dOut with the same key',
     why: {
       en: 'what is kept is scaled up, so that inference needs no change; the mask is drawn again on the way back instead of being stored',

@@ -13,7 +13,7 @@ function keepFactors(
   query: number,
 ): number[] {
   if (dropout === null || dropout.rate === 0) return new Array<number>(maxSeq).fill(1);
-  const words = new Uint32Array(randomRowStride(maxSeq));
+  const words = new Uint16Array(randomRowStride(maxSeq));
   randomRow(words, maxSeq, (sequence * heads + head) * maxSeq + query, dropout.key);
   const threshold = dropThreshold(dropout.rate);
   return Array.from({ length: maxSeq }, (_, j) => (words[j] >= threshold ? 1 / (1 - dropout.rate) : 0));

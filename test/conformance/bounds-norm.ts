@@ -64,7 +64,7 @@ function normBound({ x, off, w, scale, shift, eps }: NormRow): NormBound {
 /** Factors of a row of numbers. */
 function keepFactors(dropout: DropoutAttrs | null, row: number, cols: number): Row {
   if (dropout === null || dropout.rate === 0) return new Array<number>(cols).fill(1);
-  const words = new Uint32Array(randomRowStride(cols));
+  const words = new Uint16Array(randomRowStride(cols));
   randomRow(words, cols, row, dropout.key);
   const threshold = dropThreshold(dropout.rate);
   return Array.from({ length: cols }, (_, i) => (words[i] >= threshold ? 1 / (1 - dropout.rate) : 0));

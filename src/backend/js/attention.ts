@@ -44,7 +44,7 @@ function scoresOf(call: AttentionCall, row: Row, scores: Float64Array): void {
 }
 
 /** What each probability of one query is multiplied with: 0 where it is dropped, 1 / (1 - rate) where it is kept. */
-function keepFactors(call: AttentionCall, row: Row, words: Uint32Array, keep: Float64Array): void {
+function keepFactors(call: AttentionCall, row: Row, words: Uint16Array, keep: Float64Array): void {
   if (call.dropout === null) {
     keep.fill(1, 0, row.length);
     return;
@@ -62,7 +62,7 @@ export function attention(call: AttentionCall, y: Buf, lse: Buf): void {
   const width = heads * headDim;
   const scores = new Float64Array(maxSeq);
   const keep = new Float64Array(maxSeq);
-  const words = new Uint32Array(randomRowStride(maxSeq));
+  const words = new Uint16Array(randomRowStride(maxSeq));
   const out = new Float64Array(headDim);
   for (const row of queries(call)) {
     scoresOf(call, row, scores);
@@ -95,7 +95,7 @@ export function attentionGrad(call: AttentionCall, y: Buf, lse: Buf, dY: Buf, dQ
   const [sumQ, sumK, sumV] = sums;
   const scores = new Float64Array(maxSeq);
   const keep = new Float64Array(maxSeq);
-  const words = new Uint32Array(randomRowStride(maxSeq));
+  const words = new Uint16Array(randomRowStride(maxSeq));
   for (const row of queries(call)) {
     scoresOf(call, row, scores);
     keepFactors(call, row, words, keep);

@@ -87,7 +87,7 @@ export function dropout(x: Buf, y: Buf, rows: number, cols: number, rate: number
   const ys = dataOf(y);
   const threshold = dropThreshold(rate);
   const scale = 1 / (1 - rate);
-  const words = new Uint32Array(randomRowStride(cols));
+  const words = new Uint16Array(randomRowStride(cols));
   for (let row = 0; row < rows; row++) {
     randomRow(words, cols, row, key);
     for (let col = 0, i = row * cols; col < cols; col++, i++) ys[i] = words[col] >= threshold ? xs[i] * scale : 0;

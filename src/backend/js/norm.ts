@@ -46,7 +46,7 @@ function keeper(dropout: RowDropout | null, cols: number): (row: number) => Floa
   const { rate, key, rows } = dropout;
   const places = rows === null ? null : dataOf(rows);
   const threshold = dropThreshold(rate);
-  const words = new Uint32Array(randomRowStride(cols));
+  const words = new Uint16Array(randomRowStride(cols));
   return (row) => {
     randomRow(words, cols, places === null ? row : places[row], key);
     for (let i = 0; i < cols; i++) keep[i] = words[i] >= threshold ? 1 / (1 - rate) : 0;

@@ -65,7 +65,7 @@ void exact_query(const Batch& b, int64_t sequence, int64_t head, int64_t index, 
     for (int64_t i = 0; i < b.dim; ++i) p[j] += (double)b.q[at + i] * b.k[keys + j * b.width + i] * kScale;
     sum += p[j] = exp(p[j] + b.bias[first + j]);
     if (b.rate > 0)
-      keep[j] = random_word(kKey, random_row, b.longest, j) < llround(b.rate * 4294967296.0) ? 0 : 1 / (1 - b.rate);
+      keep[j] = random_number(kKey, random_row, b.longest, j) < llround(b.rate * 65536) ? 0 : 1 / (1 - b.rate);
   }
   out[4 * b.size + (first + index) * b.heads + head] = log(sum);
   for (int64_t j = 0; j < length; ++j) {

@@ -32,7 +32,7 @@ Floats check(const KernelTable& table, const std::string& what, const Doubles& e
 extern const Run kSerial;
 
 // Random word of element `col` in a row of `cols` elements, as src/core/random.ts lays them out.
-uint32_t random_word(const RandomKey& key, int64_t row, int64_t cols, int64_t col);
+uint32_t random_number(const RandomKey& key, int64_t row, int64_t cols, int64_t col);
 
 void check_functions(const std::vector<const KernelTable*>& tables, uint32_t stride);
 void check_rows(const KernelTable& table);

@@ -15,24 +15,24 @@ const MOST_HEAD_DIM = 128;
 export const takesAttention = ({ limits }: FastRunner, { headDim, heads, sequences }: AttentionCall): boolean =>
   headDim <= MOST_HEAD_DIM && limits.bindings >= 8 && Math.max(heads, sequences) <= MOST_GROUPS;
 
-/** 1 in the bit of each key that is kept, 32 keys a word. A thread draws 64 of a row. */
+/** 1 in the bit of each key that is kept, 32 keys a word. A thread draws 128 of a row. */
 const MASK: FastKernel = {
   name: 'attention mask',
   params: { count: 'int', cols: 'int', ...KEY_PARAMS },
   outputs: { mask: 'u32' },
   wgsl: `${PHILOX}${LINE_MAIN}
-  let blocks = (params.cols + 63u) / 64u;
+  let blocks = (params.cols + 127u) / 128u;
   let row = i / blocks; let part = i % blocks;
-  var low = 0u; var high = 0u;
+  var bits = array<u32, 4>();
   for (var lane = 0u; lane < 16u; lane++) {
     let words = random_words(params.firstRow + row, part, lane, blocks, params.step, params.stream, params.key0, params.key1);
-    let keep = select(vec4<u32>(), vec4<u32>(1u), words >= vec4<u32>(params.threshold));
-    low |= (keep.x << lane) | (keep.y << (lane + 16u));
-    high |= (keep.z << lane) | (keep.w << (lane + 16u));
+    for (var i = 0u; i < 8u; i++) {
+      let keep = select(0u, 1u, random_number(words, i) >= params.threshold);
+      bits[i / 2u] |= keep << (lane + i % 2u * 16u);
+    }
   }
   let words = (params.cols + 31u) / 32u;
-  set_mask(row * words + part * 2u, low);
-  if (part * 2u + 1u < words) { set_mask(row * words + part * 2u + 1u, high); }
+  for (var word = 0u; word < 4u && part * 4u + word < words; word++) { set_mask(row * words + part * 4u + word, bits[word]); }
 }`,
 };
 
@@ -53,7 +53,7 @@ function withMask(runner: FastRunner, call: AttentionCall, use: (mask: readonly 
   }
   const rows = sequences * heads * maxSeq;
   const mask = runner.alloc(rows * Math.ceil(maxSeq / 32), 'i32');
-  const threads = rows * Math.ceil(maxSeq / 64);
+  const threads = rows * Math.ceil(maxSeq / 128);
   runner.launch(
     MASK,
     [threads, maxSeq, ...keyNumbers(runner, dropout.rate, dropout.key)],

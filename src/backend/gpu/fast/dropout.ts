@@ -26,7 +26,7 @@ export const KEY_PARAMS = {
   key1: 'int',
 } as const;
 
-/** A thread draws the four words of one lane of one block: elements lane + 0, 16, 32, 48. */
+/** A thread draws the four words of one lane of one block: elements lane + 0, 16 ... 112. */
 const keepKernelOf = (name: string, given: boolean): FastKernel => ({
   name,
   params: { ...(given ? { places: 'i32' } : {}), rows: 'int', cols: 'int', ...KEY_PARAMS },
@@ -35,7 +35,7 @@ const keepKernelOf = (name: string, given: boolean): FastKernel => ({
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid : vec3<u32>, @builtin(num_workgroups) groups : vec3<u32>) {
   let index = gid.x + gid.y * groups.x * 64u;
-  let blocks = (params.cols + 63u) / 64u;
+  let blocks = (params.cols + 127u) / 128u;
   let row = index / (blocks * 16u);
   if (row >= params.rows) { return; }
   let within = index % (blocks * 16u);
@@ -43,10 +43,10 @@ fn main(@builtin(global_invocation_id) gid : vec3<u32>, @builtin(num_workgroups)
   let lane = within % 16u;
   let drawn = params.firstRow + ${given ? 'u32(places_at(row))' : 'row'};
   let words = random_words(drawn, part, lane, blocks, params.step, params.stream, params.key0, params.key1);
-  for (var i = 0u; i < 4u; i++) {
-    let col = part * 64u + i * 16u + lane;
+  for (var i = 0u; i < 8u; i++) {
+    let col = part * 128u + i * 16u + lane;
     if (col < params.cols) {
-      set_keep(row * params.cols + col, select(0.0, params.scale, words[i] >= params.threshold));
+      set_keep(row * params.cols + col, select(0.0, params.scale, random_number(words, i) >= params.threshold));
     }
   }
 }`,
@@ -56,4 +56,4 @@ const KEEP = [keepKernelOf('keepFactors', false), keepKernelOf('keepFactors of g
 export const keepKernel = (given: boolean): FastKernel => KEEP[given ? 1 : 0];
 
 /** Threads of `keepKernel`. */
-export const keepThreads = (rows: number, cols: number): number => rows * Math.ceil(cols / 64) * 16;
+export const keepThreads = (rows: number, cols: number): number => rows * Math.ceil(cols / 128) * 16;

@@ -26,23 +26,22 @@ const sourceParams = ({ residual, places }: Source): FastKernel['params'] => ({
 });
 const sourceNumbers = ({ dropout }: Source): FastKernel['params'] => (dropout ? KEY_PARAMS : {});
 
-/** `keep(row, col, i, words)`: what dropout multiplies element `col` with, the i-th of its thread's four words. */
+/** What dropout multiplies element `col` with, the i-th of its thread's eight. */
 const keepOf = (dropout: boolean): string =>
-  dropout ? 'select(0.0, params.scale, words[i] >= params.threshold)' : '1.0';
+  dropout ? 'select(0.0, params.scale, random_number(words, i) >= params.threshold)' : '1.0';
 
-/** Visits every column of a row, in the groups that one Philox block serves: columns lane + 0, 16, 32, 48 of 64. */
-const visit = (threads: number, { dropout, places }: Source, body: string): string => `{
-  let blocks = (params.cols + 63u) / 64u;
+/** Visits every column of a row, with dropout in the groups that one Philox block serves: lane + 0, 16 ... of 128. */
+const visit = (threads: number, { dropout, places }: Source, body: string): string =>
+  !dropout
+    ? `for (var col = t; col < params.cols; col += ${threads}u) { ${body} }`
+    : `{
+  let blocks = (params.cols + 127u) / 128u;
   for (var u = t; u < blocks * 16u; u += ${threads}u) {
     let part = u / 16u; let lane = u % 16u;
-    ${
-      dropout
-        ? `let words = random_words(params.firstRow + ${places ? 'u32(places_at(row))' : 'row'}, part, lane, blocks,
-      params.step, params.stream, params.key0, params.key1);`
-        : ''
-    }
-    for (var i = 0u; i < 4u; i++) {
-      let col = part * 64u + i * 16u + lane;
+    let words = random_words(params.firstRow + ${places ? 'u32(places_at(row))' : 'row'}, part, lane, blocks,
+      params.step, params.stream, params.key0, params.key1);
+    for (var i = 0u; i < 8u; i++) {
+      let col = part * 128u + i * 16u + lane;
       if (col < params.cols) { ${body} }
     }
   }

@@ -92,7 +92,7 @@ export class GlRunner implements PlainRunner {
   keepFactors(keep: Buf, rows: number, cols: number, rate: number, key: RandomKey, places: Buf | null): void {
     const given = places === null ? null : this.read(this.memory.own(places));
     const factors = new Float32Array(rows * cols);
-    const words = new Uint32Array(cols);
+    const words = new Uint16Array(cols);
     const [threshold, scale] = [dropThreshold(rate), 1 / (1 - rate)];
     for (let row = 0; row < rows; row++) {
       randomRow(words, cols, given === null ? row : given[row], key);
