@@ -91,8 +91,7 @@ return each(v, 1, [&](int64_t i) { return d_loss * (exp(v.x[i] - (double)v.lse[0
 , {
   "dropout", KERNEL(RandomKey key = kKey; key.row += v.first; t.dropout(run, v.x, v.y, v.rows, v.cols, 0.1, &key)),
       EXACT {
-    return each(v, 4,
-                [&](int64_t i) { return random_word(kKey, v.first, v.cols, i) >= 429496730u ? v.x[i] / 0.9 : 0; });
+    return each(v, 4, [&](int64_t i) { return random_number(kKey, v.first, v.cols, i) >= 6554 ? v.x[i] / 0.9 : 0; });
   }
 }
 , {
