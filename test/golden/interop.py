@@ -54,7 +54,9 @@ def save(folder, model, **options):
 
 
 def main():
-    shutil.rmtree(OUT, ignore_errors=True)
+    for folder in os.listdir(OUT):  # but what TensorFlow wrote: google-checkpoint.py
+        if folder != "google" and os.path.isdir(os.path.join(OUT, folder)):
+            shutil.rmtree(os.path.join(OUT, folder))
     outputs = {}
     for name in HEADS:
         model = make(name)

@@ -1,5 +1,5 @@
 // What leaves: folders for transformers and ONNX for onnxruntime. test/golden/exported.py had Python read them and wrote
-// down what it found, with the hashes of what it read.
+// down what it found, with the hashes of what it read; test/golden/finetuned.py, what it found of models just trained.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -51,6 +51,16 @@ describe('Python read just these files, and they answered as the originals', () 
     expect(await weightsOf(again.model)).toEqual(await weightsOf(first.model));
     for (const { model } of [again, first]) model.dispose();
   });
+});
+
+test('what the command line had just trained: transformers answered as `predict` did, onnxruntime as transformers', () => {
+  const text = readFileSync(new URL('../golden/finetuned.json', import.meta.url), 'utf8');
+  const { results }: { results: Readonly<Record<string, Omit<Outcome, 'sha256'>>> } = JSON.parse(text);
+  expect(Object.keys(results)).toEqual(['classify', 'pair', 'regress', 'tag', 'qa', 'choice']);
+  for (const { transformers, onnxruntime } of Object.values(results)) {
+    expect(transformers).toBeLessThan(1e-6);
+    expect(onnxruntime).toBeLessThan(1e-4);
+  }
 });
 
 /** What is used of onnxruntime-node. */

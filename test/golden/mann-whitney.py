@@ -1,4 +1,4 @@
-"""Golden values of scipy for src/bench/stats.ts: python3 test/golden/statistics.py > test/golden/statistics.json"""
+"""Golden values of scipy for src/bench/stats.ts: python3 test/golden/mann-whitney.py > test/golden/statistics.json"""
 import json
 
 import numpy as np
