@@ -1,6 +1,8 @@
 // onnxruntime-node: a graph of one node for each case, forward only. Weights of `linear` are constants of the graph, as
 // in every exported model, so that it may pack them beforehand.
+import { fileURLToPath } from 'node:url';
 import { bytes, integer, integers, joined, message, text } from '../../dist/io/protobuf.js';
+import { startChild } from './child.mjs';
 import { load, plainValues, versionOf } from './package.mjs';
 
 const FLOAT = 1;
@@ -163,4 +165,13 @@ export async function open({ threads }) {
       close: () => undefined,
     },
   ];
+}
+
+/** The encoder that ours exports; see onnxruntime_model.mjs. */
+export async function openModel({ threads, work }) {
+  if (work.kind === 'train') return 'computes no gradients';
+  const program = fileURLToPath(new URL('onnxruntime_model.mjs', import.meta.url));
+  const child = await startChild(process.execPath, [program, `${threads}`, JSON.stringify(work)]);
+  const runsOn = `onnxruntime-node ${child.hello.version}, ${threads} threads`;
+  return { name: 'onnxruntime', runsOn, threads, child };
 }

@@ -59,3 +59,10 @@ export async function open({ threads }) {
     },
   ];
 }
+
+/** A whole model; see torch_model.py. */
+export async function openModel({ threads, work }) {
+  const program = fileURLToPath(new URL('torch_model.py', import.meta.url));
+  const child = await startChild(process.env.BG_PYTHON ?? 'python3', [program, `${threads}`, JSON.stringify(work)]);
+  return { name: 'torch', runsOn: `PyTorch ${child.hello.version}, ${threads} threads`, threads, child };
+}

@@ -33,7 +33,7 @@ export interface CaseOptions {
 }
 
 /** Word table of the models that people know. */
-const VOCAB = 30522;
+export const VOCAB = 30522;
 /** Share of places to predict, 20 of 128 in google's own runs (create_pretraining_data.py). */
 const MASKED = 20 / 128;
 /** Sizes around vector lengths and tiles, where kernels have their edges. */

@@ -1,7 +1,9 @@
 import { DataError } from '../core/errors.js';
 import { isObject, type Json, type JsonObject } from '../io/json.js';
+import type { Timing } from './measure.js';
+import type { ModelResult } from './models.js';
 import type { BenchResult, Outcome } from './run.js';
-import { quantile } from './stats.js';
+import { type Interval, quantile } from './stats.js';
 
 /** What a file of results says of the machine and of the program. */
 export type Context = JsonObject;
@@ -22,44 +24,79 @@ function thinned(values: readonly number[]): readonly number[] {
 
 export const resultName = (r: Pick<BenchResult, 'contender' | 'name'>): string => `${r.contender}/${r.name}`;
 
-function rowsOf(r: BenchResult): JsonObject[] {
-  const samples = thinned(r.timing.samples);
-  const name = resultName(r);
-  const shared = { run_name: name, repetitions: samples.length, threads: r.threads };
+/** What is measured of anything: time again and again, and rates that follow from it. */
+interface Measured {
+  readonly contender: string;
+  readonly name: string;
+  readonly threads: number;
+  readonly timing: Timing;
+  /** What counts per call, by the name of its rate. */
+  readonly perCall: Readonly<Record<string, number>>;
+  /** What is told beside the medians. */
+  readonly facts: JsonObject;
+  readonly ratio: Interval | null;
+}
+
+function rowsOf({ contender, name: called, threads, timing, perCall, facts, ratio }: Measured): JsonObject[] {
+  const samples = thinned(timing.samples);
+  const name = resultName({ contender, name: called });
+  const shared = { run_name: name, repetitions: samples.length, threads };
   const counters = (seconds: number): JsonObject => ({
     time_unit: 'ns',
     real_time: seconds * NANO,
     cpu_time: seconds * NANO, // all threads work all the time; the clock on the wall is what is measured
-    bytes_per_second: r.work.bytes / seconds,
-    ...(r.work.flops === null ? {} : { flops: r.work.flops / seconds }),
+    ...Object.fromEntries(Object.entries(perCall).map(([rate, amount]) => [rate, amount / seconds])),
   });
   const each = samples.map((seconds, i) => ({
-    ...{ name, ...shared, run_type: 'iteration', repetition_index: i, iterations: r.timing.calls },
+    ...{ name, ...shared, run_type: 'iteration', repetition_index: i, iterations: timing.calls },
     ...counters(seconds),
   }));
   const aggregate = (what: string, seconds: number): JsonObject => ({
     ...{ name: `${name}_${what}`, ...shared, run_type: 'aggregate', aggregate_name: what, aggregate_unit: 'time' },
     iterations: samples.length,
     ...counters(seconds),
-    max_abs_err: r.check.maxAbsError,
-    first_call: r.timing.first * NANO,
-    ...(r.memory === null ? {} : { max_bytes_used: r.memory }),
-    runs_on: r.runsOn,
-    ...(r.placed === null ? {} : { roof_fraction: r.placed.roofFraction, bound: r.placed.bound }),
-    ...(r.ratio === null ? {} : { ratio: r.ratio.ratio, ratio_low: r.ratio.low, ratio_high: r.ratio.high }),
-    where: r.where,
-    group: r.group,
+    ...facts,
+    first_call: timing.first * NANO,
+    spread: timing.spread,
+    ...(ratio === null ? {} : { ratio: ratio.ratio, ratio_low: ratio.low, ratio_high: ratio.high }),
   });
   return [
     ...each,
-    aggregate('median', r.timing.median),
-    aggregate('min', r.timing.min),
-    aggregate('p95', quantile(r.timing.samples, 0.95)),
+    aggregate('median', timing.median),
+    aggregate('min', timing.min),
+    aggregate('p95', quantile(timing.samples, 0.95)),
   ];
 }
 
+const opRows = (r: BenchResult): JsonObject[] =>
+  rowsOf({
+    ...r,
+    perCall: { bytes_per_second: r.work.bytes, ...(r.work.flops === null ? {} : { flops: r.work.flops }) },
+    facts: {
+      max_abs_err: r.check.maxAbsError,
+      ...(r.memory === null ? {} : { max_bytes_used: r.memory }),
+      ...(r.placed === null ? {} : { roof_fraction: r.placed.roofFraction, bound: r.placed.bound }),
+      ...{ runs_on: r.runsOn, where: r.where, group: r.group },
+    },
+  });
+
+const modelRows = (r: ModelResult): JsonObject[] =>
+  rowsOf({
+    ...r,
+    perCall: { flops: r.flops, items_per_second: r.work.batch * r.work.seq },
+    facts: {
+      max_bytes_used: r.memory,
+      ...(r.mfu === null ? {} : { roof_fraction: r.mfu, bound: 'compute' }),
+      ...{ runs_on: r.runsOn, group: 'model' },
+    },
+  });
+
 /** Results in Google Benchmark's form (schema 1): its compare.py and the dashboards made for it open them. */
-export function toGoogle({ results, notRun, others, roofs }: Outcome, context: Context): JsonObject {
+export function toGoogle(
+  { results, notRun, others, roofs }: Outcome,
+  context: Context,
+  models: readonly ModelResult[] = [],
+): JsonObject {
   return {
     context: {
       ...context,
@@ -73,7 +110,7 @@ export function toGoogle({ results, notRun, others, roofs }: Outcome, context: C
       ),
       not_run: notRun.map(({ name, contender, reason }) => ({ name, contender, reason })),
     },
-    benchmarks: results.flatMap(rowsOf),
+    benchmarks: [...results.flatMap(opRows), ...models.flatMap(modelRows)],
   };
 }
 

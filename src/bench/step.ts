@@ -1,13 +1,8 @@
 import type { Backend } from '../backend/backend.js';
 import { useBackend } from '../backend/select.js';
 import { type KernelCall, type Total, Trace } from '../backend/trace.js';
-import { preset } from '../bert/config.js';
-import { BertForPreTraining } from '../bert/pretraining.js';
-import { Rng } from '../core/random.js';
-import type { BertSizes } from '../ops/op.js';
-import { Trainer } from '../train/trainer.js';
-import { bertSizes } from './case.js';
-import { randomBatch } from './random-batch.js';
+import { VOCAB } from './case.js';
+import { trainerOf } from './model-work.js';
 import { median } from './stats.js';
 
 /** Where the time of one pre-training step goes. */
@@ -31,20 +26,8 @@ export interface StepProfile {
   readonly begin: number;
 }
 
-/** Random ids have a stream of their own. */
-const STREAM_BATCH = 912;
 const WARM = 2;
 const TIMED = 3;
-
-function trainerOf(model: string, sizes: BertSizes): Trainer {
-  const one = randomBatch(new Rng(1, STREAM_BATCH), sizes);
-  const schedule = { name: 'constant', peak: 1e-4, warmupSteps: 0, totalSteps: 1e6 } as const;
-  return new Trainer(
-    new BertForPreTraining(preset(model, { vocabSize: sizes.vocab }), { seed: 0 }),
-    { batchAt: () => one, evalBatches: () => [] },
-    { seed: 0, packing: 'packed', accumulate: 1, schedule, adamw: {} },
-  );
-}
 
 /**
  * Trains a few steps on random ids and times every kernel of the last one.
@@ -55,11 +38,11 @@ export async function profileStep(
   model: string,
   batch: number,
   seq: number,
-  vocab?: number,
+  vocab = VOCAB,
 ): Promise<StepProfile | null> {
   if (backend.trace === undefined) return null;
   useBackend(backend);
-  const trainer = trainerOf(model, bertSizes(model, batch, seq, vocab));
+  const trainer = trainerOf({ kind: 'train', model, batch, seq, vocab });
   try {
     for (let i = 0; i < WARM; i++) await trainer.step();
     const times: number[] = [];

@@ -8,24 +8,20 @@ import { benchPage, comparePage } from '../bench/report/page.js';
 import { type Entrant, type Outcome, refuseImpossible, runBench } from '../bench/run.js';
 import { profileStep, type StepProfile } from '../bench/step.js';
 import { readJsonFile, writeFileAtomic } from '../io/files.js';
-import { type EntrantFlags, everySetting, list, oursOf, peerNames, peersOf } from './bench-entrants.js';
+import { everySetting, list, oursOf, peerNames, peersOf } from './bench-entrants.js';
+import { type ModelFlags, modelLines, runModels, worksOf } from './bench-models.js';
 import { comparisonLines, doubtLines, notRunLines, resultLines, roofLines, stepLines } from './bench-view.js';
 import { lookAtMachine } from './machine.js';
 import { positive, positiveInt } from './options.js';
 import { chromeTrace } from './profile.js';
 import { version } from './version.js';
 
-interface Flags extends EntrantFlags {
+interface Flags extends ModelFlags {
   readonly model: string;
   readonly shape?: string;
   readonly sizes: string;
   readonly way?: Direction;
-  readonly batch: number;
-  readonly seq: number;
-  readonly rounds: number;
-  readonly seconds: number;
   readonly slowest: number;
-  readonly step?: string;
   readonly trace?: string;
   readonly json?: string;
   readonly html?: string;
@@ -64,8 +60,12 @@ function contextOf(entrants: readonly Entrant[]): Record<string, string | number
 
 async function bench(ops: readonly string[], flags: Flags, out: Write, err: Write): Promise<void> {
   const onlyRoofs = ops.length === 1 && ops[0] === 'roof';
-  const cases = onlyRoofs || (ops.length === 1 && ops[0] === 'step') ? [] : casesOf(caseOptions(ops, flags));
-  peerNames(flags); // a wrong name is told before anything is measured
+  const cases =
+    onlyRoofs || (ops.length === 1 && (ops[0] === 'step' || ops[0] === 'models'))
+      ? []
+      : casesOf(caseOptions(ops, flags));
+  peerNames(flags); // wrong names are told before anything is measured
+  worksOf(flags);
   const mine = await oursOf(onlyRoofs ? everySetting(flags) : flags);
   out(
     `${roofLines(mine.map(({ contender, roofs }) => ({ ...contender, roofs: roofs ?? { gflops: null, bandwidth: [] } }))).join('\n')}\n`,
@@ -106,15 +106,25 @@ async function report(outcome: Outcome, entrants: readonly Entrant[], flags: Fla
   const table = outcome.results.length === 0 ? [] : [...resultLines(outcome.results), ''];
   const lines = [...table, ...notRunLines(outcome.notRun), ...(table.length === 0 ? [] : doubtLines(outcome))];
   if (lines.length > 0) out(`\n${lines.join('\n')}\n`);
+  const first = entrants[0] as Entrant;
+  const models = await runModels(first, outcome.roofs.get(first.contender.name)?.gflops ?? null, flags);
+  const modelTable = [...modelLines(models.results), ...notRunLines(models.notRun)];
+  if (modelTable.length > 0) out(`\n${modelTable.join('\n')}\n`);
   const steps = await stepsOf(entrants, flags, out);
   if (flags.json !== undefined) {
-    await writeFileAtomic(flags.json, `${JSON.stringify(toGoogle(outcome, contextOf(entrants)), null, 1)}\n`);
+    await writeFileAtomic(
+      flags.json,
+      `${JSON.stringify(toGoogle(outcome, contextOf(entrants), models.results), null, 1)}\n`,
+    );
     out(`written ${flags.json}\n`);
   }
   if (flags.html !== undefined) {
     const contenders = entrants.map(({ contender }) => contender.name);
     const roofs = outcome.roofs.get(contenders[0] ?? '') ?? null;
-    await writeFileAtomic(flags.html, benchPage({ outcome, contenders, roofs, context: contextOf(entrants), steps }));
+    await writeFileAtomic(
+      flags.html,
+      benchPage({ outcome, contenders, roofs, context: contextOf(entrants), models, steps }),
+    );
     out(`written ${flags.html}\n`);
   }
   refuseImpossible(outcome);
@@ -155,7 +165,8 @@ const addMeasureOptions = (command: Command): Command =>
     .option('--rounds <n>', 'turns that everyone gets', positiveInt, 5)
     .option('--seconds <s>', 'of one turn', positive, 0.04)
     .option('--slowest <s>', 'leave out what takes longer a call', positive, 3)
-    .option('--step <models>', 'look into a training step of these models as well')
+    .option('--step <models>', 'a training step of these models as well, and where its time goes')
+    .option('--infer <models>', 'an inference of these models as well')
     .option('--trace <file>', 'its kernels, for ui.perfetto.dev')
     .option('--json <file>', "results in Google Benchmark's form")
     .option('--html <file>', 'a page with plots');
@@ -168,7 +179,7 @@ export function benchCommand(): Command {
     )
     .argument(
       '[op...]',
-      'ops by name (none: all of them), or `roof` for the limits of the machine, `step` for --step alone',
+      'ops by name (none: all of them), or `roof` for the limits of the machine, `models` for --step and --infer alone',
     )
     .option(
       '--backend <names>',

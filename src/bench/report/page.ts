@@ -2,8 +2,9 @@ import { both, esc, type Html, words } from '../../train/report/html.js';
 import { languageButton, page } from '../../train/report/page.js';
 import type { ComparisonOutcome } from '../compare.js';
 import type { Context } from '../google.js';
+import type { ModelResult } from '../models.js';
 import type { Roofs } from '../roofs.js';
-import type { BenchResult, Outcome } from '../run.js';
+import type { BenchResult, NotRun, Outcome } from '../run.js';
 import type { StepProfile } from '../step.js';
 import { rate, seconds } from '../units.js';
 import { dumbbells } from './dumbbell.js';
@@ -27,6 +28,8 @@ export interface BenchReport {
   /** Of the first contender. */
   readonly roofs: Roofs | null;
   readonly context: Context;
+  /** Whole models, and who had none. */
+  readonly models: { readonly results: readonly ModelResult[]; readonly notRun: readonly NotRun[] };
   /** Training steps that were looked into. */
   readonly steps: readonly StepProfile[];
 }
@@ -57,6 +60,25 @@ function tableOf(results: readonly BenchResult[]): Html {
   return `<div class="scroll"><table><tr>${heads}</tr>${results.map(tableRow).join('')}</table></div>`;
 }
 
+const MODEL_HEADS = ['median', 'spread', 'tokens/s', 'of peak', 'memory', 'time ratio'];
+
+function modelTable(results: readonly ModelResult[]): Html {
+  if (results.length === 0) return '';
+  const rows = results.map((r) => {
+    const cells = [
+      seconds(r.timing.median),
+      `${(100 * r.timing.spread).toFixed(1)} %`,
+      r.tokensPerSecond.toFixed(0),
+      r.mfu === null ? '–' : `${(100 * r.mfu).toFixed(0)} %`,
+      `${(r.memory / 1e6).toFixed(0)} MB`,
+      r.ratio === null ? '1' : r.ratio.ratio.toFixed(2),
+    ];
+    return `<tr><td>${esc(r.name)}</td><td>${esc(r.contender)}</td>${cells.map((cell) => `<td class="n">${esc(cell)}</td>`).join('')}</tr>`;
+  });
+  const heads = `<th>work</th><th>on</th>${MODEL_HEADS.map((h) => `<th class="n">${h}</th>`).join('')}`;
+  return `<h2>${words(both('Whole models', '完整模型'))}</h2><div class="scroll"><table><tr>${heads}</tr>${rows.join('')}</table></div>`;
+}
+
 function contextOf(context: Context): Html {
   const rows = Object.entries(context).map(
     ([key, value]) =>
@@ -79,7 +101,7 @@ const head = (title: Html): Html =>
   `<style>${STYLE}</style><header><div><p class="sub">bertgrad bench</p><h1>${title}</h1></div>${languageButton}</header>`;
 
 /** A page of results with their plots, in one file that needs nothing else. */
-export function benchPage({ outcome, contenders, roofs, context, steps }: BenchReport): Html {
+export function benchPage({ outcome, contenders, roofs, context, models, steps }: BenchReport): Html {
   const { results } = outcome;
   const plots = [
     sweepPlot(results, contenders, roofs),
@@ -90,7 +112,7 @@ export function benchPage({ outcome, contenders, roofs, context, steps }: BenchR
   const title = both('Kernels', '核函数');
   return page(
     both('bertgrad bench', 'bertgrad 基准测试'),
-    `${head(words(title))}${plots.join('')}<h2>${words(both('All figures', '全部数据'))}</h2>${tableOf(results)}${remarks(outcome)}${contextOf(context)}`,
+    `${head(words(title))}${plots.join('')}${modelTable(models.results)}<h2>${words(both('All figures', '全部数据'))}</h2>${tableOf(results)}${remarks({ ...outcome, notRun: [...outcome.notRun, ...models.notRun] })}${contextOf(context)}`,
   );
 }
 
