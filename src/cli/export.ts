@@ -56,25 +56,17 @@ async function write(name: string, { output, to, overwrite }: Flags): Promise<vo
   const folder = await openFolder(name);
   const loaded = await loadAny(folder);
   tellOf(loaded);
-  const files = to === 'onnx' ? await onnxFiles(loaded) : await hfFiles(folder, loaded);
-  await writeFolder(output, files, overwrite);
+  const files = to === 'onnx' ? await onnxFiles(loaded) : await modelFiles(loaded);
+  await writeFolder(output, await withModules(folder, loaded, files), overwrite);
   const count = loaded.model.parameterCount();
   process.stdout.write(`${printable(output)}: ${loaded.architecture}, ${bytes(4 * count)} of weights\n`);
   loaded.model.dispose();
 }
 
-/** Today's layout; a model of sentence-transformers keeps its modules, and its encoder the place they name. */
-async function hfFiles(folder: string, loaded: LoadedAny): Promise<Parameters<typeof writeFolder>[1]> {
-  const modules = await sentenceFiles(folder);
-  const below = Object.keys(modules).length > 0 ? relative(folder, loaded.folder) : '';
-  const files = Object.entries(await modelFiles(loaded)).map(
-    ([name, content]) => [join(below, name), content] as const,
-  );
-  return { ...modules, ...Object.fromEntries(files) };
-}
+type Files = Parameters<typeof writeFolder>[1];
 
 /** The layout that transformers.js looks for. */
-async function onnxFiles({ model, architecture, tokenizer }: LoadedAny): Promise<Parameters<typeof writeFolder>[1]> {
+async function onnxFiles({ model, architecture, tokenizer }: LoadedAny): Promise<Files> {
   const { config } = model;
   const onnx = onnxModel(architecture, config, await weightsOf(model));
   return {
@@ -82,4 +74,13 @@ async function onnxFiles({ model, architecture, tokenizer }: LoadedAny): Promise
     ...tokenizerFiles(tokenizer, config.maxPositionEmbeddings),
     'onnx/model.onnx': onnxChunks(onnx),
   };
+}
+
+/** A model of sentence-transformers keeps its modules, and its encoder the place they name. */
+async function withModules(folder: string, loaded: LoadedAny, files: Files): Promise<Files> {
+  const modules = await sentenceFiles(folder);
+  if (Object.keys(modules).length === 0) return files;
+  const below = relative(folder, loaded.folder);
+  const moved = Object.entries(files).map(([name, content]) => [join(below, name), content] as const);
+  return { ...modules, ...Object.fromEntries(moved) };
 }

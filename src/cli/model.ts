@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { InputError, IoError } from '../core/errors.js';
 import { hubModel } from '../io/hub.js';
 import { hubSettings, parseHubName } from '../io/hub-settings.js';
 import type { LoadedModel } from '../train/model-folder.js';
@@ -12,7 +13,7 @@ export const TASK_MODEL_ARGUMENT =
 
 /**
  * The folder of a model, however it was named: what is there on the disk comes first, and then the hub.
- * @throws {InputError} neither; and what the hub throws
+ * @throws {InputError} neither; and what the hub throws, which then says that there is no such folder either
  */
 export async function openFolder(name: string): Promise<string> {
   const hub = parseHubName(name);
@@ -20,9 +21,21 @@ export async function openFolder(name: string): Promise<string> {
   const progress = new DownloadProgress();
   try {
     return await hubModel(hub, hubSettings(), { progress: progress.show, remark: (text) => progress.remark(text) });
+  } catch (error) {
+    throw orMistyped(error, name);
   } finally {
     progress.end();
   }
+}
+
+/** A name of two parts may have been meant for a folder: whoever mistyped that should not read of a network alone. */
+function orMistyped(error: unknown, name: string): unknown {
+  const Kind = [InputError, IoError].find((kind) => error instanceof kind);
+  if (Kind === undefined || !(error instanceof Error)) return error;
+  const { code, where, fix } = error as InputError | IoError;
+  if (code === undefined || !['HUB-MISSING', 'HUB-NETWORK', 'HUB-OFFLINE'].includes(code)) return error;
+  const parts = { ...(where === undefined ? {} : { where }), ...(fix === undefined ? {} : { fix }) };
+  return new Kind(`${error.message}; and there is no folder ${printable(name)} here`, { code, ...parts, cause: error });
 }
 
 /** Milliseconds from one drawing to the next. */

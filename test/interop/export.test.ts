@@ -1,7 +1,7 @@
 // What leaves: folders for transformers and ONNX for onnxruntime. test/golden/exported.py had Python read them and wrote
 // down what it found, with the hashes of what it read; test/golden/finetuned.py, what it found of models just trained.
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -159,5 +159,9 @@ describe('the commands', () => {
     expect((await cli(['export', source, '-o', out])).code).toBe(0);
     const [before, after] = [await cli(['embed', source, 'the cat']), await cli(['embed', out, 'the cat'])];
     expect(after).toEqual(before);
+    const onnx = join(folder, 'modules-onnx');
+    expect((await cli(['export', source, '-o', onnx, '--to', 'onnx'])).code).toBe(0);
+    const names = ['modules.json', '1_Pooling/config.json', 'onnx/model.onnx'];
+    expect(names.filter((name) => !existsSync(join(onnx, name)))).toEqual([]);
   });
 });

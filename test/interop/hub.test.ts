@@ -208,6 +208,7 @@ test('every command takes the name of a model', async () => {
     expect([code, JSON.parse(out).masks.length]).toEqual([0, 1]);
     const missing = await cli(['fill-mask', 'org/none', 'the [MASK] sat']);
     expect([missing.code, missing.out, missing.err.includes('error[HUB-MISSING]')]).toEqual([66, '', true]);
+    expect(missing.err).toContain('; and there is no folder org/none here');
     const train = join(folder, 'train.tsv');
     const rows = Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? 'yes\tthe cat sat' : 'no\tthe dog ran'));
     writeFileSync(train, `label\ttext\n${rows.join('\n')}\n`);
