@@ -67,9 +67,9 @@ function installPackages() {
   return false;
 }
 
-/** Removes outputs whose source is gone, so that no stale module is imported. */
+/** Removes outputs whose source is gone, so that no stale module is imported; bundles are written anew as a whole. */
 function removeOrphans() {
-  for (const file of filesBelow('dist')) {
+  for (const file of filesBelow('dist').filter((file) => !/^dist.(node|browser)[/\\]/.test(file))) {
     const source = file.replace(/^dist/, 'src').match(/^(.*?)(\.d\.ts|\.js|\.js\.map)$/);
     if (source && !existsSync(at(`${source[1]}.ts`))) rmSync(at(file));
   }
@@ -94,6 +94,22 @@ function buildTypeScript(force) {
   }
   writeFileSync(at('dist/.sources'), hash);
   say(`typescript: compiled to dist in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  return true;
+}
+
+/** The library as package.json names it: one file, made of the compiled ones. @returns {boolean} whether it is there */
+function buildBundle(force) {
+  if (!existsSync(at('dist/node.js'))) return true; // a checkout without the library
+  const parts = filesBelow('dist').filter((file) => file.endsWith('.js') && !/^dist.(node|browser)[/\\]/.test(file));
+  const hash = hashOf([...parts, 'scripts/build-node.mjs']);
+  if (!force && readIf('dist/node/.sources') === hash && existsSync(at('dist/node/bertgrad.js'))) return true;
+  const result = run(process.execPath, ['scripts/build-node.mjs']);
+  if (result.status !== 0) {
+    say(`bundle: not built: ${result.stderr.trim().split('\n').at(-1)}`);
+    return false;
+  }
+  writeFileSync(at('dist/node/.sources'), hash);
+  say(`bundle: ${result.stdout.trim()}`);
   return true;
 }
 
@@ -138,7 +154,8 @@ function buildNative(force) {
 export function setup({ force = false, install = true } = {}) {
   const packages = !install || installPackages();
   if (!packages) return { packages, types: false, native: false };
-  return { packages, types: buildTypeScript(force), native: buildNative(force) };
+  const types = buildTypeScript(force);
+  return { packages, types: types && buildBundle(force), native: buildNative(force) };
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -4,8 +4,8 @@ export { type GradcheckOptions, type GradcheckReport, gradcheck } from './autogr
 export { scope } from './autograd/scope.js';
 export { backward } from './autograd/tape.js';
 export type { Backend, Precision } from './backend/backend.js';
-export { createGpuBackend, type GpuOptions } from './backend/gpu/index.js';
-export { createWebGlBackend } from './backend/gpu/webgl/index.js';
+export type { GpuOptions } from './backend/gpu/index.js';
+export { createGpuBackend, createWebGlBackend } from './backend/gpu/open.js';
 export { createJsBackend } from './backend/js/index.js';
 export {
   type BackendName,
