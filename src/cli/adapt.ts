@@ -2,13 +2,20 @@ import { Command, Option } from 'commander';
 import type { BertConfig } from '../bert/config.js';
 import { UsageError } from '../core/errors.js';
 import { type AdaptSource, adapt } from '../train/adapt.js';
-import { defaultIntervals, defaultRate, type PretrainOptions, warmupSteps } from '../train/options.js';
+import {
+  defaultIntervals,
+  defaultRate,
+  type PretrainOptions,
+  type TrainingPrecision,
+  warmupSteps,
+} from '../train/options.js';
 import type { TaskKind } from '../train/tasks/task.js';
 import { TASK_KINDS } from '../train/tasks/task.js';
 import { addBackendOptions, type BackendFlags, chooseBackend } from './backend.js';
 import { formatMessage } from './errors.js';
 import { MODEL_ARGUMENT, named, openFolder } from './model.js';
 import { duration, fraction, nonNegative, positive, positiveInt, rate, seed, wholeNumber } from './options.js';
+import { trainingPrecision } from './precision.js';
 import { createReporter } from './progress.js';
 import { listenToSignals } from './signals.js';
 import { type ColumnFlags, columnsOf } from './task-options.js';
@@ -39,6 +46,7 @@ interface Flags extends BackendFlags, ColumnFlags {
   readonly maskRate: number;
   readonly heldOut: number;
   readonly seed: number;
+  readonly precision: TrainingPrecision;
   readonly maxTime: number;
 }
 
@@ -79,6 +87,7 @@ function addLearning(command: Command): void {
     .option('--mask-rate <share>', 'share of places to predict', fraction, 0.15)
     .option('--held-out <share>', 'share of documents for evaluation', fraction, 0.05)
     .option('--seed <n>', 'of order, masks and dropout', seed, 0)
+    .addOption(trainingPrecision())
     .addOption(
       new Option('--max-time <time>', 'save and stop after 30s, 10m, 2h ...')
         .argParser(duration)
@@ -104,7 +113,7 @@ export function adaptOptions(
   tokens: number,
   flags: Pick<
     Flags,
-    'epochs' | 'steps' | 'batch' | 'maxSeq' | 'lr' | 'warmup' | 'mask' | 'maskRate' | 'heldOut' | 'seed'
+    'epochs' | 'steps' | 'batch' | 'maxSeq' | 'lr' | 'warmup' | 'mask' | 'maskRate' | 'heldOut' | 'seed' | 'precision'
   > & {
     readonly usualEpochs: number;
   },
@@ -127,7 +136,7 @@ export function adaptOptions(
     clip: 1,
     seed: flags.seed,
     packing: 'packed',
-    precision: 'f32',
+    precision: flags.precision,
     biasInit: 'zero',
   };
 }

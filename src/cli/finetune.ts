@@ -7,6 +7,7 @@ import {
   type FinetunePlan,
   resumeFinetune,
 } from '../train/finetune.js';
+import type { TrainingPrecision } from '../train/options.js';
 import { type Base, openBase, settingsOf } from '../train/tasks/folder.js';
 import type { Freeze } from '../train/tasks/rates.js';
 import { TASK_KINDS, type TaskKind, type TextSettings } from '../train/tasks/task.js';
@@ -15,6 +16,7 @@ import { addBackendOptions, type BackendFlags, chooseBackend } from './backend.j
 import { formatMessage } from './errors.js';
 import { MODEL_ARGUMENT, named, openFolder } from './model.js';
 import { dropoutRate, fraction, nonNegative, positiveInt, rate, seed, wholeNumber } from './options.js';
+import { trainingPrecision } from './precision.js';
 import { listenToSignals } from './signals.js';
 import {
   addColumnOptions,
@@ -71,6 +73,7 @@ interface Flags extends BackendFlags, ColumnFlags, TextFlags, QaFlags {
   readonly evalEvery: number;
   readonly patience: number;
   readonly fromScratch?: boolean;
+  readonly precision: TrainingPrecision;
   readonly json?: boolean;
 }
 
@@ -126,6 +129,7 @@ function addTrainingOptions(command: Command): void {
     .option('--class-weights <how>', 'balanced, or label=weight with commas between', classWeightsOption)
     .option('--eval-every <n>', 'steps; 0: once an epoch', wholeNumber(0), 0)
     .option('--patience <n>', 'evaluations without a better one to stop after; 0: never', wholeNumber(0), 0)
+    .addOption(trainingPrecision())
     .option('--from-scratch', 'random weights, to see what the pre-training is worth');
 }
 
@@ -200,8 +204,9 @@ async function begin(kind: TaskKind, model: string, flags: Flags, around: Finetu
 }
 
 function planOf(kind: TaskKind, base: Base, model: string, flags: Flags): FinetunePlan {
-  const { epochs, batch, warmup, schedule, optimizer, weightDecay, clip, layerDecay, freeze, evalEvery, patience } =
-    flags;
+  const { epochs, batch, warmup, schedule, optimizer, weightDecay, clip } = flags;
+  const { layerDecay, freeze, evalEvery, patience, precision } = flags;
+  const descent = { warmup, schedule, optimizer, weightDecay, clip };
   const { maxSeq, truncate, stride, ...memory } = { ...usual(base, kind), ...settingsGiven(flags) };
   const settings = { maxSeq, truncate, stride } as TextSettings;
   return {
@@ -219,7 +224,7 @@ function planOf(kind: TaskKind, base: Base, model: string, flags: Flags): Finetu
       limit: flags.limit ?? null,
       fromScratch: flags.fromScratch ?? false,
     },
-    options: { epochs, batch, warmup, schedule, optimizer, weightDecay, clip, layerDecay, freeze, evalEvery, patience },
+    options: { epochs, batch, ...descent, layerDecay, freeze, evalEvery, patience, precision },
     rates: flags.grid ? GRID : (flags.lr ?? [defaultFinetuneRate(base.config.hiddenSize)]),
     seeds: Array.from({ length: flags.seeds }, (_, i) => flags.seed + i),
     dropout: flags.dropout ?? null,

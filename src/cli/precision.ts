@@ -19,6 +19,12 @@ export function addPrecisionOption(command: Command): Command {
   );
 }
 
+/** Of products while training. */
+export const trainingPrecision = (): Option =>
+  new Option('--precision <name>', 'of products: bf16 is faster where the CPU has it; weights stay f32')
+    .choices(['f32', 'bf16'])
+    .default('f32');
+
 /**
  * Prepares a model that is loaded for inference, and tells when the precision asked for gains nothing here.
  * @throws {BackendError} this backend has no such products

@@ -8,6 +8,7 @@ import { beginRun, resumeRun } from '../train/pretrain.js';
 import { addBackendOptions, type BackendFlags, chooseBackend } from './backend.js';
 import { formatMessage } from './errors.js';
 import { dropoutRate, duration, fraction, nonNegative, positiveInt, rate, seed, wholeNumber } from './options.js';
+import { trainingPrecision } from './precision.js';
 import { createReporter } from './progress.js';
 import { listenToSignals } from './signals.js';
 
@@ -134,11 +135,7 @@ function addOptimizerOptions(command: Command): void {
         .choices(['zero', 'unigram'])
         .default('zero'),
     )
-    .addOption(
-      new Option('--precision <name>', 'of products: bf16 is faster where the CPU has it; weights stay f32')
-        .choices(['f32', 'bf16'])
-        .default('f32'),
-    )
+    .addOption(trainingPrecision())
     .option('--padding', 'compute on padding too, as others do; slower, same result');
 }
 

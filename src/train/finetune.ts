@@ -1,4 +1,6 @@
 import { join, resolve } from 'node:path';
+import { requirePrecision, slowerNote } from '../backend/precision.js';
+import { defaultBackend } from '../backend/select.js';
 import type { BertConfig } from '../bert/config.js';
 import { transformersName } from '../bert/names.js';
 import { CheckpointError, ConfigError } from '../core/errors.js';
@@ -103,6 +105,7 @@ const withBase = async (
 
 function checkPlan({ task, options }: FinetunePlan, config: BertConfig): void {
   requirePositions(task.settings.maxSeq, config);
+  requirePrecision(defaultBackend(), options.precision ?? 'f32');
   const { freeze } = options;
   if (typeof freeze === 'number' && freeze > config.numHiddenLayers) {
     throw new ConfigError(`${freeze} layers cannot be frozen: the model has ${config.numHiddenLayers}`, {
@@ -125,6 +128,8 @@ interface Running<E, A> {
 }
 
 async function inFolder<E, A>(folder: string, running: Running<E, A>, around: FinetuneAround): Promise<FinetuneEnd> {
+  const note = slowerNote(defaultBackend(), running.plan.options.precision ?? 'f32');
+  if (note !== null) around.warn(note);
   const release = await lockFolder(folder, around.warn);
   try {
     return await allTrials(folder, running, around);

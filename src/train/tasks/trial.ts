@@ -5,7 +5,9 @@ import type { HeadModel } from '../../bert/heads/head-model.js';
 import { NumericError } from '../../core/errors.js';
 import { Rng, STREAM } from '../../core/random.js';
 import { trainingPass } from '../../nn/pass.js';
+import { usePrecision } from '../../nn/precision.js';
 import { AdamW, type AdamWForm } from '../optimizer.js';
+import type { TrainingPrecision } from '../options.js';
 import { learningRate, type ScheduleName } from '../schedule.js';
 import { inputOf, tokensOf } from './batch.js';
 import { evaluate } from './infer.js';
@@ -32,6 +34,8 @@ export interface TrialOptions {
   readonly evalEvery: number;
   /** Evaluations without a better one after which to stop; 0: never. */
   readonly patience: number;
+  /** Of products; weights, gradients and moments stay f32. Absent, as in runs of earlier versions: f32. */
+  readonly precision?: TrainingPrecision;
   /** Of the head's weights, the order of examples and dropout. */
   readonly seed: number;
 }
@@ -104,6 +108,7 @@ export class Trial<E, A> {
   constructor(readonly plan: TrialPlan<E, A>) {
     const { config, options, train } = plan;
     this.model = plan.start(options.seed);
+    usePrecision(this.model, options.precision ?? 'f32');
     freeze(this.model, config, options.freeze);
     const { optimizer: form, weightDecay, clip } = options;
     const adamw = { form, weightDecay, maxNorm: clip === 0 ? Number.POSITIVE_INFINITY : clip };

@@ -177,6 +177,17 @@ describe('options', () => {
     expect(distance(decayed, query(1))).toBeGreaterThan(2 * distance(decayed, query(0)));
   });
 
+  test('products in bf16 move other bits the same way; weights stay f32', async () => {
+    const before = await base();
+    const [floats, narrow] = [await run('f32', {}), await run('bf16', { precision: 'bf16' })];
+    const name = 'bert.encoder.layer.1.output.dense.weight';
+    const [from, a, b] = [before, floats, narrow].map((weights) => Float64Array.from(weights.get(name)?.data ?? []));
+    const apart = Math.hypot(...a.map((x, i) => x - b[i]));
+    expect(apart).toBeGreaterThan(0);
+    expect(apart).toBeLessThan(0.3 * Math.hypot(...a.map((x, i) => x - from[i])));
+    expect(b.some((x) => new Uint32Array(Float32Array.of(x).buffer)[0] % 2 ** 16 !== 0)).toBe(true);
+  });
+
   test('patience ends a trial, several rates and seeds are averaged', async () => {
     const options = { ...plan('classify', '').options, epochs: 40, patience: 2 };
     const { results } = await beginFinetune(
