@@ -93,7 +93,7 @@ const modelRows = (r: ModelResult): JsonObject[] =>
 
 /** Results in Google Benchmark's form (schema 1): its compare.py and the dashboards made for it open them. */
 export function toGoogle(
-  { results, notRun, others, roofs }: Outcome,
+  { results, notRun, others, roofs, doubtful }: Outcome,
   context: Context,
   models: readonly ModelResult[] = [],
 ): JsonObject {
@@ -102,6 +102,7 @@ export function toGoogle(
       ...context,
       json_schema_version: SCHEMA,
       others_share: others,
+      doubtful: [...doubtful],
       roofs: Object.fromEntries(
         [...roofs].map(([name, { gflops, bandwidth }]) => [
           name,

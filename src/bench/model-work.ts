@@ -5,6 +5,7 @@ import { packedInput } from '../bert/input.js';
 import { BertForPreTraining } from '../bert/pretraining.js';
 import { Rng } from '../core/random.js';
 import { inference } from '../nn/pass.js';
+import { usePrecision } from '../nn/precision.js';
 import { flopsPerStep, fullShape } from '../train/flops.js';
 import { Trainer } from '../train/trainer.js';
 import type { Child } from './child.js';
@@ -79,6 +80,7 @@ export const idsOf = ({ batch, seq, vocab }: ModelWork): Int32Array =>
 async function inferring(work: ModelWork): Promise<PreparedModel> {
   const { batch, seq } = work;
   const { bert } = encoderOf(work);
+  usePrecision(bert, 'f32', { frozen: true }); // as every predictor of the library does
   const lengths = new Int32Array(batch).fill(seq);
   const inputIds = idsOf(work);
   const input = packedInput({ batch, seq, inputIds, tokenTypeIds: new Int32Array(batch * seq), lengths });

@@ -4,8 +4,9 @@ import { startChild } from './child.js';
 import type { Prepared } from './contender.js';
 import { type MeasureOptions, measure, type Timing } from './measure.js';
 import type { ModelSide, ModelWork } from './model-work.js';
+import { watchOthers } from './noise.js';
 import { openModels, type PeerName } from './peers.js';
-import type { NotRun } from './run.js';
+import { doubtfulIn, type NotRun } from './run.js';
 import { type Interval, ratioOfMedians } from './stats.js';
 
 /** One side of one piece of work. */
@@ -26,6 +27,13 @@ export interface ModelResult {
   readonly memory: number;
   /** Times the first side takes, with its interval; null for that side itself. */
   readonly ratio: Interval | null;
+}
+
+export interface ModelOutcome {
+  readonly results: readonly ModelResult[];
+  readonly notRun: readonly NotRun[];
+  /** What is not to be trusted. */
+  readonly doubtful: readonly string[];
 }
 
 /** Who takes part, and under which roof. */
@@ -113,17 +121,16 @@ async function timeSides(
  * Times one piece of work on all sides, in turns, each in a process of its own.
  * @throws {NumericError} when a side computes something else
  */
-export async function runModel(
-  work: ModelWork,
-  options: ModelOptions,
-): Promise<{ results: readonly ModelResult[]; notRun: readonly NotRun[] }> {
+export async function runModel(work: ModelWork, options: ModelOptions): Promise<ModelOutcome> {
   const sides: ModelSide[] = [await openOurs(work, options)];
   try {
     const { opened, absent } = await openModels(options.peers, options.threads, work);
     sides.push(...opened);
     checkSides(sides, work);
     const notRun = absent.map(({ name, reason }) => ({ name: workName(work), contender: name, reason }));
-    return { results: await timeSides(sides, work, options), notRun };
+    const others = watchOthers(sides.flatMap(({ child }) => child.pid ?? []));
+    const results = await timeSides(sides, work, options);
+    return { results, notRun, doubtful: doubtfulIn(results, others()) };
   } finally {
     for (const { child } of sides) child.close();
   }

@@ -143,7 +143,11 @@ const impossibleIn = (results: readonly BenchResult[]): string[] =>
       return `${name} on ${contender}: ${share} % of what the machine was measured to do (${(placed as Placed).bound})`;
     });
 
-function doubtfulIn(results: readonly BenchResult[], others: number | null): string[] {
+/** What speaks against figures: a spread, or the processors' use by other programs. */
+export function doubtfulIn(
+  results: readonly Pick<BenchResult, 'name' | 'contender' | 'timing'>[],
+  others: number | null,
+): string[] {
   const noisy = results.filter(({ timing }) => timing.spread > NOISY_SPREAD);
   const said: string[] = [];
   if (others !== null && others > NOISY_OTHERS)

@@ -1,7 +1,7 @@
 import type { NativeBackend } from '../backend/native/index.js';
 import { modelNames, VOCAB } from '../bench/case.js';
 import type { ModelWork } from '../bench/model-work.js';
-import { type ModelOptions, type ModelResult, runModel } from '../bench/models.js';
+import { type ModelOptions, type ModelOutcome, type ModelResult, runModel, workName } from '../bench/models.js';
 import type { Entrant, NotRun } from '../bench/run.js';
 import { seconds } from '../bench/units.js';
 import { UsageError } from '../core/errors.js';
@@ -44,20 +44,18 @@ function optionsOf(first: Entrant, peak: number | null, flags: ModelFlags): Mode
 }
 
 /** Training steps and inferences of the models asked for, ours on the first entrant's backend, beside the peers. */
-export async function runModels(
-  first: Entrant,
-  peak: number | null,
-  flags: ModelFlags,
-): Promise<{ results: ModelResult[]; notRun: NotRun[] }> {
+export async function runModels(first: Entrant, peak: number | null, flags: ModelFlags): Promise<ModelOutcome> {
   const options = optionsOf(first, peak, flags);
   const results: ModelResult[] = [];
   const notRun: NotRun[] = [];
+  const doubtful: string[] = [];
   for (const work of worksOf(flags)) {
     const one = await runModel(work, options);
     results.push(...one.results);
     notRun.push(...one.notRun);
+    doubtful.push(...one.doubtful.map((text) => `${workName(work)}: ${text}`));
   }
-  return { results, notRun };
+  return { results, notRun, doubtful };
 }
 
 const HEAD = ['model', 'batch', 'what', 'on', 'median', 'spread', 'tokens/s', 'of peak', 'memory', 'time ratio'];

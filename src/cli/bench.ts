@@ -108,13 +108,22 @@ async function report(outcome: Outcome, entrants: readonly Entrant[], flags: Fla
   if (lines.length > 0) out(`\n${lines.join('\n')}\n`);
   const first = entrants[0] as Entrant;
   const models = await runModels(first, outcome.roofs.get(first.contender.name)?.gflops ?? null, flags);
-  const modelTable = [...modelLines(models.results), ...notRunLines(models.notRun)];
+  const modelTable = [
+    ...modelLines(models.results),
+    ...notRunLines(models.notRun),
+    ...models.doubtful.map((text) => `warning: ${text}`),
+  ];
   if (modelTable.length > 0) out(`\n${modelTable.join('\n')}\n`);
+  const all = {
+    ...outcome,
+    notRun: [...outcome.notRun, ...models.notRun],
+    doubtful: [...outcome.doubtful, ...models.doubtful],
+  };
   const steps = await stepsOf(entrants, flags, out);
   if (flags.json !== undefined) {
     await writeFileAtomic(
       flags.json,
-      `${JSON.stringify(toGoogle(outcome, contextOf(entrants), models.results), null, 1)}\n`,
+      `${JSON.stringify(toGoogle(all, contextOf(entrants), models.results), null, 1)}\n`,
     );
     out(`written ${flags.json}\n`);
   }
@@ -123,7 +132,7 @@ async function report(outcome: Outcome, entrants: readonly Entrant[], flags: Fla
     const roofs = outcome.roofs.get(contenders[0] ?? '') ?? null;
     await writeFileAtomic(
       flags.html,
-      benchPage({ outcome, contenders, roofs, context: contextOf(entrants), models, steps }),
+      benchPage({ outcome: all, contenders, roofs, context: contextOf(entrants), models: models.results, steps }),
     );
     out(`written ${flags.html}\n`);
   }

@@ -4,9 +4,9 @@ import type { ComparisonOutcome } from '../compare.js';
 import type { Context } from '../google.js';
 import type { ModelResult } from '../models.js';
 import type { Roofs } from '../roofs.js';
-import type { BenchResult, NotRun, Outcome } from '../run.js';
+import type { BenchResult, Outcome } from '../run.js';
 import type { StepProfile } from '../step.js';
-import { rate, seconds } from '../units.js';
+import { figures, rate, seconds } from '../units.js';
 import { dumbbells } from './dumbbell.js';
 import { heatMap } from './heat.js';
 import { rooflinePlot } from './roofline.js';
@@ -19,7 +19,7 @@ const STYLE = `
 @media(prefers-color-scheme:dark){:root{--t0:#62b0ff;--t1:#ff9d5c;--t2:#3ecf9f;--t3:#c29bff;--t4:#e3b341;--t5:#9aa1ab}}
 ${[0, 1, 2, 3, 4, 5].map((i) => `path.t${i}{stroke:var(--t${i})}circle.t${i},svg text.t${i}{fill:var(--t${i})}path.band.t${i},rect.t${i}{fill:var(--t${i})}`).join('')}
 .band{opacity:.16;stroke:none!important}.interval{stroke-width:6;opacity:.35;fill:none}circle.level{fill:var(--level)}path.interval.level{stroke-dasharray:none}
-.cell{fill:var(--t0)}svg .heat text{font-size:12px}svg text.on{fill:#fff}figure+figure{margin-top:36px}td,th{white-space:nowrap}
+.cell{fill:var(--t0)}svg .heat text{font-size:12px}svg text.on{fill:#fff}figure+figure{margin-top:36px}td,th{white-space:nowrap}.big svg:not(.heat){min-width:600px}@media(prefers-color-scheme:dark){svg text.on{fill:#0c1014}}rect.rest{fill:var(--t5)}
 `;
 
 export interface BenchReport {
@@ -28,8 +28,8 @@ export interface BenchReport {
   /** Of the first contender. */
   readonly roofs: Roofs | null;
   readonly context: Context;
-  /** Whole models, and who had none. */
-  readonly models: { readonly results: readonly ModelResult[]; readonly notRun: readonly NotRun[] };
+  /** Whole models. */
+  readonly models: readonly ModelResult[];
   /** Training steps that were looked into. */
   readonly steps: readonly StepProfile[];
 }
@@ -45,13 +45,26 @@ function tableRow(r: BenchResult): Html {
     rate(gflops),
     rate(r.work.bytes / r.timing.median / 1e9),
     r.placed === null ? '–' : `${(100 * r.placed.roofFraction).toFixed(0)} %`,
+    r.memory === null ? '–' : `${figures(r.memory / 1e6)} MB`,
     r.check.maxAbsError.toExponential(1),
     r.ratio === null ? '1' : r.ratio.ratio.toFixed(2),
   ];
   return `<tr><td>${esc(r.name)}</td><td>${esc(r.where)}</td><td>${esc(r.contender)}</td>${cells.map((cell) => `<td class="n">${esc(cell)}</td>`).join('')}</tr>`;
 }
 
-const HEADS = ['median', 'min', 'p95', 'spread', 'n', 'GFLOP/s', 'GB/s', 'of roof', 'max error', 'time ratio'];
+const HEADS = [
+  'median',
+  'min',
+  'p95',
+  'spread',
+  'n',
+  'GFLOP/s',
+  'GB/s',
+  'of roof',
+  'memory',
+  'max error',
+  'time ratio',
+];
 
 function tableOf(results: readonly BenchResult[]): Html {
   const heads =
@@ -112,7 +125,7 @@ export function benchPage({ outcome, contenders, roofs, context, models, steps }
   const title = both('Kernels', '核函数');
   return page(
     both('bertgrad bench', 'bertgrad 基准测试'),
-    `${head(words(title))}${plots.join('')}${modelTable(models.results)}<h2>${words(both('All figures', '全部数据'))}</h2>${tableOf(results)}${remarks({ ...outcome, notRun: [...outcome.notRun, ...models.notRun] })}${contextOf(context)}`,
+    `${head(words(title))}${plots.join('')}${modelTable(models)}<h2>${words(both('All figures', '全部数据'))}</h2>${tableOf(results)}${remarks(outcome)}${contextOf(context)}`,
   );
 }
 

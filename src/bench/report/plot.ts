@@ -2,8 +2,8 @@ import { type Both, esc, type Html, words } from '../../train/report/html.js';
 import type { Scale } from '../../train/report/scale.js';
 
 /** Room around the area that is drawn in, in pixels. */
-const ROOM = { left: 58, right: 150, top: 16, bottom: 42 } as const;
-const SIZE = { width: 760, height: 380 } as const;
+const ROOM = { left: 58, right: 150, top: 34, bottom: 42 } as const;
+const SIZE = { width: 760, height: 398 } as const;
 export const AREA = {
   left: ROOM.left,
   right: SIZE.width - ROOM.right,
@@ -34,7 +34,7 @@ function axesOf(x: Axis, y: Axis): Html {
     const at = px(x.scale.pixel(tick));
     return `<path class="axis" d="M${at} ${AREA.bottom}v4"/><text class="tick" x="${at}" y="${AREA.bottom + 17}" text-anchor="middle">${esc(x.tick(tick))}</text>`;
   });
-  const titles = `<text class="tick" x="${(AREA.left + AREA.right) / 2}" y="${AREA.bottom + 36}" text-anchor="middle">${esc(x.title)}</text><text class="tick" x="${AREA.left - 50}" y="${AREA.top - 4}">${esc(y.title)}</text>`;
+  const titles = `<text class="tick" x="${(AREA.left + AREA.right) / 2}" y="${AREA.bottom + 36}" text-anchor="middle">${esc(x.title)}</text><text class="tick" x="${AREA.left - 50}" y="${AREA.top - 18}">${esc(y.title)}</text>`;
   return `${across.join('')}<path class="axis" d="M${AREA.left} ${AREA.bottom}H${AREA.right}"/>${below.join('')}${titles}`;
 }
 
@@ -72,7 +72,7 @@ export function plot(
 }
 
 export const figureOf = (caption: Both, note: Both, content: Html): Html =>
-  `<figure class="big"><figcaption>${words(caption)}</figcaption><p class="note">${words(note)}</p>${content}</figure>`;
+  `<figure class="big"><figcaption>${words(caption)}</figcaption><p class="note">${words(note)}</p><div class="scroll">${content}</div></figure>`;
 
 /** A line through points, with a dot at each. */
 export function curve(points: readonly { readonly x: number; readonly y: number }[], tone: string): Html {

@@ -19,6 +19,8 @@ interface Row {
   /** Milliseconds by phase. */
   readonly parts: Readonly<Record<PhaseName, number>>;
   readonly ms: number;
+  /** No kernel, but what lies between them. */
+  readonly rest?: true;
 }
 
 /** Kernels by name, the longest first; those beyond the last row are drawn together. */
@@ -38,12 +40,12 @@ function rowsOf(totals: readonly Total[]): Row[] {
   return [...rows.slice(0, MOST - 1), { name: `${others.length} others`, parts, ms: sum(parts) }];
 }
 
-function barOf({ name, parts, ms }: Row, i: number, wall: number): Html {
+function barOf({ name, parts, ms, rest }: Row, i: number, wall: number): Html {
   const y = 26 + i * ROW;
   let x = LEFT;
   const pieces = PHASES.map((phase, tone) => {
     const width = (parts[phase] / wall) * (RIGHT - LEFT);
-    const piece = `<rect class="t${tone}" x="${px(x)}" y="${y}" width="${px(width)}" height="${ROW - 6}"><title>${esc(`${name}, ${phase}: ${parts[phase].toFixed(2)} ms`)}</title></rect>`;
+    const piece = `<rect class="${rest === true ? 'rest' : `t${tone}`}" x="${px(x)}" y="${y}" width="${px(width)}" height="${ROW - 6}"><title>${esc(`${rest === true ? name : `${name}, ${phase}`}: ${parts[phase].toFixed(2)} ms`)}</title></rect>`;
     x += width;
     return parts[phase] > 0 ? piece : '';
   });
@@ -58,6 +60,7 @@ export function sharesPlot(profile: StepProfile): Html {
     name: 'not in kernels',
     parts: { forward: 0, backward: 0, optimizer: notInKernels },
     ms: notInKernels,
+    rest: true,
   };
   const rows = [...rowsOf(profile.totals), rest];
   const legend = PHASES.map((phase, i) => `<text class="t${i}" x="${LEFT + i * 110}" y="12">${phase}</text>`);
