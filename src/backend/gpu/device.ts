@@ -27,6 +27,8 @@ export interface Limits {
   readonly workgroupThreads: number;
   /** Where such a part may begin. */
   readonly alignment: number;
+  /** Threads of a subgroup; 0 where there are none, or where it may vary. */
+  readonly subgroup: number;
 }
 
 const WANTED_LIMITS = [
@@ -122,7 +124,12 @@ class Troubles {
   }
 }
 
-const limitsOf = (limits: GPUSupportedLimits): Limits => ({
+function subgroupOf({ features }: GPUDevice, { subgroupMinSize, subgroupMaxSize }: GPUAdapterInfo): number {
+  return features.has('subgroups') && subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0;
+}
+
+const limitsOf = (limits: GPUSupportedLimits, subgroup: number): Limits => ({
+  subgroup,
   binding: limits.maxStorageBufferBindingSize,
   buffer: limits.maxBufferSize,
   bindings: limits.maxStorageBuffersPerShaderStage,
@@ -174,7 +181,7 @@ function watch(device: GPUDevice, info: GPUAdapterInfo): Device {
     gpu: device,
     adapter: name,
     software: info.isFallbackAdapter || SOFTWARE.test(name),
-    limits: limitsOf(device.limits),
+    limits: limitsOf(device.limits, subgroupOf(device, info)),
     features: new Set(device.features),
     report: (error) => troubles.add(error),
     check: () => troubles.check(),

@@ -77,7 +77,7 @@ function accessors(name: string, kind: Element, offset: string, array: string, w
 }
 
 /** Bindings and parameters of gpu.js, with the types that the kernel asks for, and its own text in place of a translation. */
-export function fastShader(wgsl: string, { params, outputs, wgsl: body }: FastKernel): string {
+export function fastShader(wgsl: string, { params, outputs, subgroups, wgsl: body }: FastKernel): string {
   let head = withPlaces(wgsl.slice(0, wgsl.indexOf('var<private> threadGid')));
   const extra: string[] = [];
   for (const [name, kind] of Object.entries(params)) {
@@ -96,5 +96,5 @@ export function fastShader(wgsl: string, { params, outputs, wgsl: body }: FastKe
     const [offset, from] = i === 0 ? ['params.resultOffset', 'result'] : [`params.${name}_dims.w`, name];
     extra.push(accessors(name, kind, offset, from, true));
   }
-  return `${head.replaceAll('user_', '')}\n${extra.join('\n')}\n${withinWhole(body)}`;
+  return `${subgroups ? 'enable subgroups;\n' : ''}${head.replaceAll('user_', '')}\n${extra.join('\n')}\n${withinWhole(body)}`;
 }

@@ -38,6 +38,8 @@ export interface FastKernel {
   readonly params: Readonly<Record<string, FastKind | 'int' | 'float'>>;
   /** Results, at least one: `set_y(i, value)`, and `y_at(i)`, as they may be updated in place. */
   readonly outputs: Readonly<Record<string, FastKind>>;
+  /** Whether it makes use of subgroups. */
+  readonly subgroups?: true;
   /** Declarations, and `main` with its workgroup size. */
   readonly wgsl: string;
 }

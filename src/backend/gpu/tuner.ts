@@ -1,7 +1,7 @@
 import type { Buf, MatmulCall } from '../backend.js';
 import { product } from './fast/matmul.js';
 import type { FastRunner } from './fast/runner.js';
-import { memoryOf, TILES, type Tile, threadsOf } from './fast/tiles.js';
+import { memoryOf, SHARERS, TILES, type Tile, threadsOf } from './fast/tiles.js';
 
 /** Groups that keep a large GPU busy: one for each of its multiprocessors. */
 const BUSY = 132;
@@ -32,9 +32,10 @@ export class Tuner {
     private readonly flush: () => Promise<void>,
     private readonly fixed: string | null,
   ) {
-    const { workgroupMemory, workgroupThreads } = runner.limits;
+    const { workgroupMemory, workgroupThreads, subgroup } = runner.limits;
     this.usable = TILES.filter((tile) => {
       const [x, y] = threadsOf(tile);
+      if (tile.shared && subgroup !== SHARERS) return false;
       return memoryOf(tile) <= workgroupMemory && x * y <= workgroupThreads && (fixed === null || tile.name === fixed);
     });
   }

@@ -177,6 +177,12 @@ ${each(rows, (i) => each(groups, (j) => `  finish(wid.z, ${rowOf(i, ty)}, col0 +
 }`;
 }
 
+/** Column `e` of a block of op(a), 4 x 4, of which each of four threads has read a row; or a column, as it lies in memory. */
+const fromNeighbours = (name: string, e: number, turned: boolean): string =>
+  turned
+    ? `subgroupBroadcast(${name}, ${e}u)`
+    : `vec4<f32>(${[0, 1, 2, 3].map((r) => `subgroupBroadcast(${name}[${e}], ${r}u)`).join(', ')})`;
+
 /** Four steps of k straight from the buffers: no memory to share, no barrier. The best where a processor plays the GPU. */
 function registerBody(form: MatmulForm): string {
   const { tile, transposeA, transposeB } = form;
@@ -195,13 +201,13 @@ function registerBody(form: MatmulForm): string {
       }),
     );
   const step = (e: number): string => `    {
-${each(rows / 4, (i) => `      let a${i} = ${transposeA ? `a${i}_${e}` : turn(`a${i}`, e)};`)}
+${each(rows / 4, (i) => `      let a${i} = ${tile.shared ? fromNeighbours(`a${i}`, e, transposeA) : transposeA ? `a${i}_${e}` : turn(`a${i}`, e)};`)}
 ${each(groups, (j) => `      let b${j} = ${transposeB ? turn(`b${j}`, e) : `b${j}_${e}`};`)}
 ${outerProduct(rows, groups)}
     }`;
   return `
 @compute @workgroup_size(${tx}, ${ty})
-fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_id) lid : vec3<u32>) {
+fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_id) lid : vec3<u32>${tile.shared ? ', @builtin(subgroup_invocation_id) lane : u32' : ''}) {
   let row0 = wid.y * ${bm}u; let col0 = wid.x * ${bn}u;
   let lx = lid.x; let ly = lid.y;
   let batch = wid.z / params.splits;
@@ -209,7 +215,7 @@ fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_id) li
   let end = min(params.k, begin + params.part);
 ${each(rows, (i) => each(groups, (j) => `  var ${sum(i, j)} = vec4<f32>();`))}
   for (var k0 = begin; k0 < end; k0 += 4u) {
-${whole('a', rows / 4, row, !transposeA)}
+${tile.shared ? each(rows / 4, (i) => `    let a${i} = load_a(batch, ${transposeA ? `k0 + lane, ${row(i)}` : `${row(i)} + lane, k0`});`) : whole('a', rows / 4, row, !transposeA)}
 ${whole('b', groups, col, transposeB)}
 ${each(4, step)}
   }
@@ -239,6 +245,7 @@ function shaderOf(name: string, form: MatmulForm): FastKernel {
       ...(end === 'slope' ? { x: kind(vectorY) } : {}),
       ...{ m: 'int', n: 'int', k: 'int', strideA: 'int', strideB: 'int', splits: 'int', part: 'int' },
     } as FastKernel['params'],
+    ...(tile.shared ? { subgroups: true } : {}),
     outputs: { y: kind(vectorY), ...(pre ? { pre: kind(vectorY) } : {}) },
     wgsl: `${loaders(form)}${finisher(form)}${tile.bk === 0 ? registerBody(form) : tiledBody(form)}`,
   };
