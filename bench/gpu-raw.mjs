@@ -56,6 +56,29 @@ ${[0, 1, 2, 3, 4, 5, 6, 7].map((i) => `      c${i}_0 = fma(vec4<f32>(a${i}[${e}]
 ${[0, 1, 2, 3, 4, 5, 6, 7].map((i) => `  { let at = (row0 + ${(i >> 2) * 32 + (i & 3)}u) * ${n / 4}u + col0; y[at] = c${i}_0; y[at + 8u] = c${i}_1; }`).join('\n')}
 }`;
 
+const count = (n, text) => Array.from({ length: n }, (_, i) => text(i)).join('\n');
+
+/** The same for subgroups of four threads, 64 x 32 a workgroup of eight: each reads one of four rows of a, and they broadcast. */
+export const matmulShared = (n, k) => `enable subgroups;
+@group(0) @binding(0) var<storage, read> a : array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> b : array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> y : array<vec4<f32>>;
+@compute @workgroup_size(4, 2)
+fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_id) lid : vec3<u32>,
+        @builtin(subgroup_invocation_id) lane : u32) {
+  let row0 = wid.y * 64u + lid.y * 4u; let col0 = wid.x * 8u + lid.x;
+${count(32, (i) => `  var c${i}_0 = vec4<f32>(); var c${i}_1 = vec4<f32>();`)}
+  for (var q = 0u; q < ${k / 4}u; q++) {
+${count(8, (g) => `    let a${g} = a[(row0 + ${g * 8}u + lane) * ${k / 4}u + q];`)}
+${count(
+  4,
+  (e) => `    { let at = (q * 4u + ${e}u) * ${n / 4}u + col0; let b0 = b[at]; let b1 = b[at + 4u];
+${count(32, (i) => `      { let s = vec4<f32>(subgroupBroadcast(a${i >> 2}[${e}], ${i & 3}u)); c${i}_0 = fma(s, b0, c${i}_0); c${i}_1 = fma(s, b1, c${i}_1); }`)} }`,
+)}
+  }
+${count(32, (i) => `  { let at = (row0 + ${(i >> 2) * 8 + (i & 3)}u) * ${n / 4}u + col0; y[at] = c${i}_0; y[at + 4u] = c${i}_1; }`)}
+}`;
+
 /** Multiply-adds in registers, eight chains of vectors a thread: 2 * 4 * 8 * 8 * `rounds` operations. */
 const fmaChains = (rounds) => `
 @group(0) @binding(0) var<storage, read_write> y : array<vec4<f32>>;

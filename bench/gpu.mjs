@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createGpuBackend } from '../dist/backend/gpu/index.js';
 import { BertForPreTraining, preset, Rng, Trainer, useBackend } from '../dist/index.js';
-import { matmul128, matmulRegisters, prepare, roofs } from './gpu-raw.mjs';
+import { matmul128, matmulRegisters, matmulShared, prepare, roofs } from './gpu-raw.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -68,9 +68,11 @@ async function ours(on, { m, n, k, transposeA = false, transposeB = false }) {
 }
 
 async function handWritten({ m, n, k }) {
-  const [code, groups] = device.software
-    ? [matmulRegisters(n, k), [n / 64, m / 64, 1]]
-    : [matmul128(n, k), [n / 128, m / 128, 1]];
+  const [code, groups] = !device.software
+    ? [matmul128(n, k), [n / 128, m / 128, 1]]
+    : device.limits.subgroup === 4
+      ? [matmulShared(n, k), [n / 32, m / 64, 1]]
+      : [matmulRegisters(n, k), [n / 64, m / 64, 1]];
   const raw = await prepare(device.gpu, code, [4 * m * k, 4 * k * n, 4 * m * n], groups, [
     floats(m * k),
     floats(k * n),
@@ -95,7 +97,9 @@ const SHAPES = [
       ]
     : [{ name: 'mini dW', m: 256, n: 1024, k: T, transposeA: true }]),
 ];
-const TILES = device.software ? ['registers', '64x64', '32x32'] : ['128x128', '128x64', '64x64', '64x64 wide', '32x32'];
+const TILES = device.software
+  ? ['shared registers', 'few shared registers', 'registers']
+  : ['128x128', '128x64', '64x64', '64x64 wide', '32x32'];
 
 async function products() {
   say('product', 'm n k', 'chosen GFLOP/s', 'of the roof', 'hand-written', ...TILES);
@@ -162,29 +166,34 @@ async function stepSeconds(trainer, count) {
 }
 
 /**
- * Seconds of a step in which this thread was at work: all but those between the last submit and the arrival of what was
- * read. Part of that work runs while the device does its own.
+ * Seconds of a step without its kernels: all is enqueued, encoded, submitted and read as ever, but every dispatch is of no
+ * workgroups. What remains is JavaScript, WebGPU and the way to the device and back.
  */
+async function withoutKernels(run) {
+  const pass = device.gpu.createCommandEncoder().beginComputePass();
+  const proto = Object.getPrototypeOf(pass);
+  pass.end();
+  const { dispatchWorkgroups } = proto;
+  let launches = 0;
+  proto.dispatchWorkgroups = function () {
+    launches++;
+    dispatchWorkgroups.call(this, 0, 0, 0);
+  };
+  await run(3);
+  launches = 0;
+  const seconds = await run(40);
+  proto.dispatchWorkgroups = dispatchWorkgroups;
+  return { seconds, launches: launches / 40 };
+}
+
+/** The same for recorded steps, and for steps as they run without a recording. */
 async function overheadOf(trainer) {
-  const { queue } = device.gpu;
-  const [submit, read] = [queue.submit, backend.read];
-  let [submitted, arrived, waited] = [0, 0, 0];
-  queue.submit = (buffers) => {
-    submit.call(queue, buffers);
-    submitted = performance.now();
-  };
-  backend.read = async (buf) => {
-    const data = await read.call(backend, buf);
-    const now = performance.now();
-    waited += now - Math.max(submitted, arrived);
-    arrived = now;
-    return data;
-  };
-  const begin = performance.now();
-  for (let i = 0; i < number('steps'); i++) await trainer.step();
-  const all = performance.now() - begin;
-  [queue.submit, backend.read] = [submit, read];
-  return (all - waited) / number('steps') / 1000;
+  const run = (count) => stepSeconds(trainer, count);
+  const recorded = await withoutKernels(run);
+  Object.defineProperty(backend, 'record', { value: undefined, configurable: true });
+  const eager = await withoutKernels(run);
+  delete backend.record;
+  return { overhead: recorded.seconds, launches: recorded.launches, eager: eager.seconds };
 }
 
 async function steps(model) {
@@ -192,18 +201,21 @@ async function steps(model) {
   const losses = [];
   for (let i = 0; i < 3; i++) losses.push((await trainer.step()).mlmLoss);
   const seconds = await stepSeconds(trainer, number('steps'));
-  const overhead = await overheadOf(trainer);
   const tokens = number('batch') * number('seq');
   const { flops } = await trainer.step();
-  const line = { model, seconds, tokensPerSecond: tokens / seconds, gflops: flops / seconds / 1e9, overhead, losses };
+  const without = await overheadOf(trainer);
+  const line = { model, seconds, tokensPerSecond: tokens / seconds, gflops: flops / seconds / 1e9, ...without, losses };
   result.steps.push({ ...line, heldMiB: backend.heldBytes / 2 ** 20, peakMiB: backend.peakBytes / 2 ** 20 });
-  const share = `${((100 * overhead) / seconds).toFixed(1)} %`;
+  const ms = (s) => (1000 * s).toFixed(2);
+  const share = `${((100 * without.overhead) / seconds).toFixed(1)} % (${ms(without.overhead)} ms)`;
   say(
     model,
     `${(1000 * seconds).toFixed(1)} ms`,
     line.tokensPerSecond.toFixed(0),
     line.gflops.toFixed(0),
     share,
+    `${ms(without.eager)} ms`,
+    without.launches,
     `${(backend.heldBytes / 2 ** 20).toFixed(0)} MiB`,
   );
   trainer.dispose();
@@ -224,7 +236,7 @@ async function memory(count) {
 }
 
 await products();
-say('step', 'time', 'tokens/s', 'GFLOP/s', 'JS and launches', 'held');
+say('step', 'time', 'tokens/s', 'GFLOP/s', 'without kernels', 'not recorded', 'launches', 'held');
 for (const model of values.models.split(',').filter(Boolean)) await steps(model);
 if (number('memory') > 0) await memory(number('memory'));
 if (values.json) writeFileSync(values.json, JSON.stringify(result, null, 1));

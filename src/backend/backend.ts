@@ -361,6 +361,8 @@ export interface Backend {
   readonly fmaPeak?: (threads?: number, precision?: Precision) => number;
   /** The same on a device, which has to be waited for. */
   readonly deviceRoofs?: DeviceRoofs;
+  /** How much it has chosen by trials, and where that is kept: words for people. */
+  readonly trials?: string;
   /** What a device sets limits to, in bytes, in words for people. */
   readonly limits?: Readonly<Record<string, number>>;
   /** The instruction that multiplies numbers of fewer bits; null where there is none, and f32 is as fast or faster. */

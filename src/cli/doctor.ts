@@ -25,6 +25,8 @@ export interface BackendFinding {
   /** What multiplies numbers of fewer bits: an instruction, or null where it is done by wider ones, slower. */
   readonly multipliers: Backend['multipliers'] | null;
   readonly matmul: Trial | null;
+  /** How much it has chosen by trials, and where that is kept; null where it chooses nothing. */
+  readonly trials: string | null;
   /** What the device sets limits to, bytes; null where nothing does. */
   readonly limits: Readonly<Record<string, number>> | null;
 }
@@ -67,8 +69,18 @@ const sentence = (error: BertgradError): string => [error.message, error.fix].fi
 
 async function measure(backend: Choosing): Promise<BackendFinding> {
   const peakGflops = backend.fmaPeak?.() ?? null;
-  const { name, runsOn, isas = [], multipliers = null, limits = null } = backend;
-  return { name, runsOn, reason: null, isas, peakGflops, multipliers, matmul: await tryMatmul(backend), limits };
+  const { name, runsOn, isas = [], multipliers = null, limits = null, trials = null } = backend;
+  return {
+    name,
+    runsOn,
+    reason: null,
+    isas,
+    peakGflops,
+    multipliers,
+    matmul: await tryMatmul(backend),
+    trials,
+    limits,
+  };
 }
 
 /** @param chosen the backend in use, which is not made a second time */
@@ -85,6 +97,7 @@ async function lookAtBackend(name: BackendName, chosen: Backend | null): Promise
       peakGflops: null,
       multipliers: null,
       matmul: null,
+      trials: null,
       limits: null,
     };
   }
@@ -172,6 +185,9 @@ function limitLines({ limits }: BackendFinding): string[] {
   ];
 }
 
+const trialLines = ({ trials }: BackendFinding): string[] =>
+  trials === null ? [] : [line('', `tiles of products by trials: ${trials}`)];
+
 function addonLines({ backends, addonLog }: Findings): string[] {
   if (addonLog === null || backends.some((b) => b.name === 'native' && b.runsOn !== null)) return [];
   return [line('addon', `${addonLog.error ?? 'the last build reported no error'}; all of it: ${addonLog.path}`)];
@@ -190,6 +206,7 @@ export function doctorLines(findings: Findings): string[] {
       line(backend.name, backendText(backend)),
       ...multiplierLines(backend),
       ...limitLines(backend),
+      ...trialLines(backend),
     ]),
     ...addonLines(findings),
     '',

@@ -12,6 +12,7 @@ const NATIVE: BackendFinding = {
   peakGflops: 233,
   multipliers: { bf16: 'avx512_bf16', int8: null },
   matmul: { size: 1024, gflops: 198.3, right: true },
+  trials: null,
   limits: null,
 };
 const JS: BackendFinding = {
@@ -22,6 +23,7 @@ const JS: BackendFinding = {
   peakGflops: null,
   multipliers: null,
   matmul: { size: 128, gflops: 1.23, right: true },
+  trials: null,
   limits: null,
 };
 const FOUND: Findings = {
@@ -90,6 +92,7 @@ describe('what the doctor says', () => {
       peakGflops: null,
       multipliers: null,
       matmul: null,
+      trials: null,
       limits: null,
     };
     const said = text({ backends: [absent, JS], addonLog: { path: 'build/native.log', error: 'a.cc:1: error: no' } });

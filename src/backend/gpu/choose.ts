@@ -38,9 +38,23 @@ async function product(backend: Backend): Promise<{ seconds: number; values: Arr
   return { seconds, values };
 }
 
+/** What is remembered of a trial that the GPU won. */
+const WON = 'won';
+
 /** Why the GPU is not taken; null where it is right, and faster. */
 async function whyNot(gpu: GpuBackend, other: Backend): Promise<string | null> {
   if (gpu.device.software) return `${gpu.device.adapter} is software: \`--backend gpu\` takes it all the same`;
+  const key = `auto beside ${other.name} (${other.runsOn})`;
+  const known = gpu.trialMemory.get(key);
+  if (known !== undefined) return known === WON ? null : known;
+  const reason = await tryBoth(gpu, other);
+  gpu.trialMemory.set(key, reason ?? WON);
+  gpu.trialMemory.save();
+  return reason;
+}
+
+/** The same, by a trial. */
+async function tryBoth(gpu: GpuBackend, other: Backend): Promise<string | null> {
   const [ours, theirs] = [await product(gpu), await product(other)];
   for (let i = 0; i < theirs.values.length; i++) {
     if (!(Math.abs((ours.values[i] as number) - (theirs.values[i] as number)) <= CLOSE)) {

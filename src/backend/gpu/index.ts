@@ -1,4 +1,4 @@
-import { openWebGpu } from '#gpu';
+import { openWebGpu, tileMemory } from '#gpu';
 import { type DType, dtypeOf, type TypedData } from '../../core/dtype.js';
 import { DtypeError } from '../../core/errors.js';
 import type { AdamWCall, Backend, Buf, Kernels, Recording } from '../backend.js';
@@ -7,6 +7,7 @@ import { type Device, openDevice } from './device.js';
 import { keepKernel, keepThreads, keyNumbers } from './fast/dropout.js';
 import { fastKernels } from './fast/index.js';
 import type { FastRunner } from './fast/runner.js';
+import { TILES } from './fast/tiles.js';
 import { CHECK_IDS } from './ids.js';
 import { GpuMemory } from './memory.js';
 import { plainKernels } from './plain.js';
@@ -15,6 +16,7 @@ import { Queue } from './queue.js';
 import { GpuRecording, Room } from './recording.js';
 import { fastRoofs, plainRoofs } from './roof.js';
 import { type Dims, line, workOf } from './spec.js';
+import type { TileMemory } from './tile-memory.js';
 import { Tuner } from './tuner.js';
 
 /** `fast`: our own shaders where there are some; `plain`: only what gpu.js translates, for comparison. */
@@ -52,6 +54,8 @@ export class GpuBackend implements Backend {
   private readonly memory: GpuMemory;
   readonly queue: Queue;
   private readonly tuner: Tuner;
+  /** What trials have chosen on this adapter. */
+  readonly trialMemory: TileMemory;
   readonly deviceRoofs: NonNullable<Backend['deviceRoofs']>;
   /** What is uploaded while a recording is made. */
   private uploads: Map<TypedData, Buf> | null = null;
@@ -72,7 +76,12 @@ export class GpuBackend implements Backend {
     const runner = this.runner();
     const flush = (): Promise<void> => this.queue.flush();
     this.deviceRoofs = tier === 'plain' ? plainRoofs(runner, flush, device.software) : fastRoofs(runner, flush);
-    this.tuner = new Tuner(runner, () => this.queue.flush(), options.tile ?? null);
+    this.trialMemory = tileMemory(`${device.adapter}: ${TILES.map(({ name }) => name).join(', ')}`);
+    // A quarter of what the best product reaches is what other kernels may be trusted with.
+    const measured = (rate: number): void => {
+      if (options.mostWork === undefined) this.queue.mostWork = Math.max(this.queue.mostWork, rate / 8);
+    };
+    this.tuner = new Tuner(runner, flush, options.tile ?? null, this.trialMemory, measured);
     const kernels = tier === 'plain' ? plainKernels(runner) : fastKernels(runner, (call) => this.tuner.tileOf(call));
     this.kernels = { ...kernels, adamw: (call) => kernels.adamw(this.withLiveRates(call)) };
   }
@@ -88,6 +97,11 @@ export class GpuBackend implements Backend {
   get limits(): Readonly<Record<string, number>> {
     const { buffer, binding, workgroupMemory } = this.device.limits;
     return { 'largest tensor': buffer, 'largest operand': binding, 'workgroup memory': workgroupMemory };
+  }
+
+  get trials(): string {
+    const { size, place } = this.trialMemory;
+    return this.device.software ? 'none: a processor plays the GPU' : `${size} in ${place}`;
   }
 
   /** Bytes taken from the device, those that wait for their next use included. */

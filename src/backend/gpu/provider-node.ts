@@ -24,3 +24,6 @@ export async function openWebGpu(): Promise<GPU> {
     });
   }
 }
+
+/** What trials have chosen on this adapter: in a file, so that the next process need not try again. */
+export { fileMemory as tileMemory } from './tile-file.js';
