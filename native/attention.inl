@@ -35,6 +35,28 @@ static Head make_head(const AttentionCall& c, int64_t index) {
   return h;
 }
 
+// The part-th of `parts` stretches of a head's queries, in whole blocks.
+static Head part_of(Head h, int64_t part, int64_t parts) {
+  const int64_t blocks = (h.query_count + kQueries - 1) / kQueries;
+  const int64_t begin = blocks * part / parts * kQueries;
+  const int64_t end = least(blocks * (part + 1) / parts * kQueries, h.query_count);
+  h.first_query += begin, h.query_count = end - begin;
+  if (h.places == nullptr) h.random_row += begin;
+  else h.places += begin;
+  return h;
+}
+
+// Into how many parts the queries of `count` heads are cut so that all threads have work. A part moves keys and values
+// again, a sixteenth of a head's time; queries know nothing of each other, so no bit depends on it.
+static int64_t parts_of(int64_t count, int64_t threads, int64_t queries) {
+  int64_t best = 1, least_time = 0;
+  for (int64_t parts = 1; parts <= 4 && (parts - 1) * kQueries < queries; ++parts) {
+    const int64_t rounds = (count * parts + threads - 1) / threads, time = rounds * (240 / parts + 15);
+    if (parts == 1 || time < least_time) best = parts, least_time = time;
+  }
+  return best;
+}
+
 static inline float* take(float** scratch, int64_t floats) {
   float* p = *scratch;
   *scratch += round_up(floats, 16);
@@ -145,6 +167,7 @@ static inline Ahead ahead_of(const Head& h, const float* const* tensors, int cou
 
 static void attend(const Head& h, const Head& next, const AttentionCall& c, const Dropout* drop, float* y, float* lse,
                    float* scratch) {
+  if (h.query_count == 0) return;
   const Right k = pack_turned(h, c.k, c.scale * kLog2e, &scratch);
   const float* v = pack(h, c.v, h.first, h.length, 1.f, &scratch);
   const float* bias = pack_bias(h, c, &scratch);
@@ -168,14 +191,16 @@ static void attend(const Head& h, const Head& next, const AttentionCall& c, cons
   }
 }
 
-// body(head, the next one, dropout or null, scratch) for every head of every sequence that has rows.
+// body(head, the next one, dropout or null, scratch) for every head of every sequence that has rows, its queries cut
+// into `parts`.
 template <class F>
-static inline void each_head(const Run* run, const AttentionCall& c, int64_t floats, F body) {
+static inline void each_head(const Run* run, const AttentionCall& c, int64_t parts, int64_t floats, F body) {
   const Dropout drop = make_dropout(c.key, c.max_seq, c.dropout_rate);
-  const int64_t count = c.sequences * c.heads;
+  const int64_t count = c.sequences * c.heads * parts;
   auto heads = [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const Head h = make_head(c, i), next = make_head(c, least(i + 1, count - 1));
+      const Head h = part_of(make_head(c, i / parts), i % parts, parts);
+      const Head next = make_head(c, least(i + 1, count - 1) / parts);
       if (h.length > 0) body(h, next, c.dropout_rate > 0 ? &drop : nullptr, (float*)run->scratch(0, 4 * floats));
     }
   };
@@ -186,7 +211,8 @@ static void attention(const Run* run, const AttentionCall* call, float* y, float
   const AttentionCall& c = *call;
   const int64_t keys = round_up(c.max_seq, 16), row = round_up(c.head_dim, 16);
   const int64_t floats = 2 * keys * row + keys + kQueries * (odd_lines(keys) + row);
-  each_head(run, c, floats, [&](const Head& h, const Head& next, const Dropout* drop, float* scratch) {
+  const int64_t parts = parts_of(c.sequences * c.heads, run->threads, c.query_rows / most(1, c.sequences));
+  each_head(run, c, parts, floats, [&](const Head& h, const Head& next, const Dropout* drop, float* scratch) {
     attend(h, next, c, drop, y, lse, scratch);
   });
 }

@@ -53,7 +53,7 @@ static void attention_grad(const Run* run, const AttentionCall* call, const floa
   const AttentionCall& c = *call;
   const int64_t keys = round_up(c.max_seq, 16), row = round_up(c.head_dim, 16);
   const int64_t floats = 5 * keys * row + keys + kQueries * (2 * odd_lines(keys) + 3 * row);
-  each_head(run, c, floats, [&](const Head& h, const Head& next, const Dropout* drop, float* scratch) {
+  each_head(run, c, 1, floats, [&](const Head& h, const Head& next, const Dropout* drop, float* scratch) {
     attend_grad(h, next, c, drop, y, lse, d_y, d_q, d_k, d_v, scratch);
   });
 }

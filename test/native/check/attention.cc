@@ -131,8 +131,8 @@ void check_some(const KernelTable& t, const Ints& lengths, int64_t dim, double r
     if (!(fabs(d_k[i] - all[2 * b.size + i]) <= 1e-5)) return fail(t, "attention of some rows: d_k and d_v");
 }
 
-void check_batch(const KernelTable& t, const Ints& lengths, int64_t dim, double rate) {
-  const Batch b = make_batch(lengths, 2, dim, rate);
+void check_batch(const KernelTable& t, const Ints& lengths, int64_t dim, double rate, int64_t heads = 2) {
+  const Batch b = make_batch(lengths, heads, dim, rate);
   const std::string what = "attention, dim " + std::to_string(dim) + ", longest " + std::to_string(b.longest);
   Doubles exact(4 * b.size + b.rows * b.heads);
   for (size_t s = 0; s < lengths.size(); ++s)
@@ -157,6 +157,8 @@ void check_attention(const KernelTable& t) {
   for (const double rate : {0.0, 0.1}) {
     for (const int64_t dim : {1, 5, 16, 64, 80}) check_batch(t, {3, 1, 0, 17, 64, 65}, dim, rate);
     check_batch(t, {128, 31, 150}, 64, rate);
+    check_batch(t, {150}, 32, rate, 1);  // fewer heads than threads
+    check_batch(t, {5, 0, 100}, 16, rate, 1);
     for (const int64_t dim : {5, 32, 64}) check_some(t, {3, 1, 0, 17, 64, 150}, dim, rate);
   }
   // One hidden key more may change the last bits.
