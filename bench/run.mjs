@@ -11,6 +11,7 @@ const BENCHES = {
   import: 'what loading the library takes',
   browser: 'products and a forward pass in Chromium, beside TensorFlow.js and jax-js',
   page: 'the ops of `bertgrad bench` in a browser, on its own adapter',
+  table: 'the tables of docs/benchmarks.md, from files of `bertgrad bench --json`',
   infer: 'inference in each precision, beside onnxruntime',
   tokenize: 'text to ids, beside Hugging Face tokenizers',
 };

@@ -1,7 +1,7 @@
 // The tables of docs/benchmarks.md, written from files of `bertgrad bench --json`: no figure is copied by hand.
-//   npx bertgrad bench --peers --json ops.json --step tiny,mini --infer tiny,mini
+//   npx bertgrad bench --peers --step tiny,mini --infer tiny,mini --json ops.json
 //   node bench/table.mjs ops.json [more.json ...] [--into docs/benchmarks.md]
-// Each file gets its machine, its roofs, and a row for each thing measured: ours, and the time that each peer takes for one
+// Files of one machine are one table: the machine, its roofs, and a row for each thing measured: ours, and the time that each peer takes for one
 // of ours. With --into, what stands between the marks of that file is replaced; else all is printed.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -83,8 +83,7 @@ function absentText({ not_run: notRun }) {
     : [`Not run: ${whole.map(({ contender, reason }) => `${contender} (${reason})`).join('; ')}.`, ''];
 }
 
-function section(file) {
-  const { context, benchmarks } = JSON.parse(readFileSync(file, 'utf8'));
+function section({ context, benchmarks }) {
   const groups = groupsOf({ benchmarks });
   const [ours] = [...groups.values()][0].map(({ contender }) => contender);
   const peers = [...new Set([...groups.values()].flat().map(({ contender }) => contender))].filter(
@@ -108,7 +107,41 @@ function section(file) {
   ].join('\n');
 }
 
-const text = positionals.map(section).join('\n\n');
+const better = (a, b) => ({
+  gflops: Math.max(a.gflops, b.gflops) || null,
+  bandwidth: a.bandwidth.map(({ bytes, gbs }, i) => ({ bytes, gbs: Math.max(gbs, b.bandwidth[i]?.gbs ?? 0) })),
+});
+
+/** Two files of one machine as one: the better roofs, and the worse of what others did meanwhile. */
+function joined(a, b) {
+  const [x, y] = [a.context, b.context];
+  const roofs = Object.entries(x.roofs).map(([name, roof]) => [
+    name,
+    y.roofs[name] ? better(roof, y.roofs[name]) : roof,
+  ]);
+  const context = {
+    ...x,
+    runs_on: { ...x.runs_on, ...y.runs_on },
+    roofs: { ...y.roofs, ...Object.fromEntries(roofs) },
+    others_share: Math.max(x.others_share ?? 0, y.others_share ?? 0),
+    not_run: [...new Map([...x.not_run, ...y.not_run].map((one) => [JSON.stringify(one), one])).values()],
+  };
+  return { context, benchmarks: [...a.benchmarks, ...b.benchmarks] };
+}
+
+/** The files, those that tell of the same machine and the same first contender together. */
+function runsOf(files) {
+  const runs = new Map();
+  for (const file of files) {
+    const one = JSON.parse(readFileSync(file, 'utf8'));
+    const [[name, runsOn]] = Object.entries(one.context.runs_on);
+    const key = JSON.stringify([one.context.cpu, one.context.platform, one.context.node, name, runsOn]);
+    runs.set(key, runs.has(key) ? joined(runs.get(key), one) : one);
+  }
+  return [...runs.values()];
+}
+
+const text = runsOf(positionals).map(section).join('\n\n');
 if (positionals.length === 0) throw new Error('usage: node bench/table.mjs FILE.json [--into docs/benchmarks.md]');
 if (values.into === undefined) console.log(text);
 else {

@@ -135,13 +135,21 @@ async function runCase(
   }
 }
 
+const isOver = ({ placed }: BenchResult): boolean => placed !== null && placed.roofFraction > OVER;
+
+/** Peers that do not do the work of a case: nothing of ours is wrong then, but to compare means nothing. */
+function idlePeers(results: readonly BenchResult[], entrants: readonly Entrant[]): BenchResult[] {
+  const peers = new Set(entrants.flatMap(({ contender }) => (contender.backend === null ? contender.name : [])));
+  return results.filter((r) => peers.has(r.contender) && isOver(r));
+}
+
+const IDLE = 'faster than memory: it hands the gradient on, or leaves the work for later';
+
 const impossibleIn = (results: readonly BenchResult[]): string[] =>
-  results
-    .filter(({ placed }) => placed !== null && placed.roofFraction > OVER)
-    .map(({ name, contender, placed }) => {
-      const share = (100 * (placed as Placed).roofFraction).toFixed(0);
-      return `${name} on ${contender}: ${share} % of what the machine was measured to do (${(placed as Placed).bound})`;
-    });
+  results.filter(isOver).map(({ name, contender, placed }) => {
+    const share = (100 * (placed as Placed).roofFraction).toFixed(0);
+    return `${name} on ${contender}: ${share} % of what the machine was measured to do (${(placed as Placed).bound})`;
+  });
 
 /** What speaks against figures: a spread, or the processors' use by other programs. */
 export function doubtfulIn(
@@ -207,7 +215,10 @@ export async function runBench(
       first === null ? [] : [[contender.name, better.get(first) ?? first]],
     ),
   );
-  const placed = replaced(results, roofs);
+  const all = replaced(results, roofs);
+  const idle = idlePeers(all, entrants);
+  const placed = all.filter((r) => !idle.includes(r));
+  notRun.push(...idle.map(({ name, contender }) => ({ name, contender, reason: IDLE })));
   const judged = { impossible: impossibleIn(placed), doubtful: doubtfulIn(placed, share) };
   return { results: placed, notRun, roofs, others: share, ...judged };
 }

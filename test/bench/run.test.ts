@@ -119,6 +119,21 @@ describe('roofs', () => {
   });
 });
 
+test('a peer that does nothing is left out, with the reason', async () => {
+  const js = ours(createJsBackend('f32'), 'js', 1);
+  const peer: Contender = {
+    ...{ name: 'peer', runsOn: 'nothing', threads: 1, backend: null, close: () => undefined },
+    prepare: async (c, data) => {
+      const prepared = await js.prepare(c, data);
+      return typeof prepared === 'string' ? prepared : { ...prepared, run: async (times) => times * 1e-9 };
+    },
+  };
+  const both = [js, peer].map((contender) => ({ contender, roofs: ROOFS }));
+  const outcome = await runBench([softmax], both, quick);
+  expect([outcome.impossible, outcome.results.map((r) => r.contender)]).toEqual([[], ['js']]);
+  expect(outcome.notRun[0]).toMatchObject({ contender: 'peer', reason: expect.stringContaining('faster than memory') });
+});
+
 test('tensors of a call are counted: its input and its result', async () => {
   const contender = ours(createJsBackend('f32'), 'js', 1);
   const { results } = await runBench([softmax], [{ contender, roofs: null }], quick);
