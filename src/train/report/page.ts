@@ -36,7 +36,7 @@ svg text.one{fill:var(--one);font-weight:600}svg text.two{fill:var(--two);font-w
 svg .mark text{font-size:10.5px}svg .mark.warning text{fill:var(--warning)}svg .mark.error text{fill:var(--error)}
 .read{pointer-events:none}.read path{stroke:var(--mute)}.read rect{fill:var(--bg);stroke:var(--rule)}
 .phone{display:none}
-table{border-collapse:collapse;width:100%}
+table{border-collapse:collapse;width:100%}.scroll+.charts{margin-top:28px}
 th{text-align:left;font-weight:600;color:var(--mute);font-size:13px}
 td,th{padding:6px 14px 6px 0;border-bottom:1px solid var(--rule);vertical-align:top}
 td.n,th.n{text-align:right;white-space:nowrap}
