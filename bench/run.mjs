@@ -8,6 +8,7 @@ const BENCHES = {
   matmul: 'matrix products at the shapes of BERT, as a share of the peak',
   attention: 'fused attention forwards and back, as a share of the peak',
   train: 'pre-training steps, beside PyTorch',
+  layer: 'a layer forward and backward, beside the JavaScript engines',
   import: 'what loading the library takes',
   browser: 'products and a forward pass in Chromium, beside TensorFlow.js and jax-js',
   page: 'the ops of `bertgrad bench` in a browser, on its own adapter',
