@@ -125,7 +125,9 @@ export class CutTexts {
 
   tell(): void {
     if (this.texts === 0) return;
-    const what = `${this.texts} texts were cut, ${this.tokens} tokens in all; the first stands on line ${this.first}`;
+    const which = this.texts === 1 ? `the text of line ${this.first} was` : `${this.texts} texts were`;
+    const where = this.texts === 1 ? '' : `; the first stands on line ${this.first}`;
+    const what = `${which} cut, ${this.tokens} tokens in all${where}`;
     process.stderr.write(formatMessage('warning', 'DATA-CUT', what, { fix: 'a larger --max-seq, or shorter texts' }));
   }
 }

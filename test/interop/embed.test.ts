@@ -146,7 +146,7 @@ describe('bertgrad embed', () => {
     expect([stopped.code, stopped.out]).toEqual([65, '']);
     expect(stopped.err).toContain('error[DATA-RECORD]');
     expect((await cli(['embed', model, '--max-seq', '3'], ['the cat\na\n'])).err).toContain(
-      'warning[DATA-CUT]: 1 texts were cut, 1 tokens',
+      'warning[DATA-CUT]: the text of line 1 was cut, 1 tokens',
     );
   });
 });

@@ -26,6 +26,14 @@ const BOUND = 1e-5;
 /** Hidden states reach 12, embeddings of length 1 do not. */
 const rowOf = (i: number): number => (i * 7919) % golden.lengths[i];
 
+test('all hidden states, of 1 to 512 tokens, as they were compared number by number (minilm-whole.py)', () => {
+  const text = readFileSync(new URL('../golden/minilm-whole.json', import.meta.url), 'utf8');
+  const { sequences, shortest, longest, largest } = JSON.parse(text);
+  expect([sequences, shortest, longest]).toEqual([102, 1, 512]);
+  for (const name of ['hidden', 'pooled', 'embeddings_alone', 'embeddings_padded'])
+    expect([name, largest[name] < BOUND]).toEqual([name, true]);
+});
+
 /** Plain loops take minutes for these texts; BG_FULL=1 waits for them. */
 const backends = BACKENDS.filter(({ name }) => name === 'native' || process.env.BG_FULL === '1');
 
