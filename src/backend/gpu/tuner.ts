@@ -6,6 +6,8 @@ import type { TileMemory } from './tile-memory.js';
 
 /** Groups that keep a large GPU busy: one for each of its multiprocessors. */
 const BUSY = 132;
+/** Products below do not win back what the longest texts take to be compiled. */
+const WORTH_COMPILING = 2 ** 25;
 /** Seconds of one timing: of the first look at every tile, and of the rounds among those that came close. */
 const LOOK = 0.004;
 const ROUND = 0.02;
@@ -72,11 +74,14 @@ export class Tuner {
     return name === undefined ? undefined : this.usable.find((tile) => tile.name === name);
   }
 
-  private guess({ m, n, batch }: MatmulCall): Tile {
+  private guess({ m, n, k, batch }: MatmulCall): Tile {
     const shared = this.usable.filter((tile) => (tile.bk === 0) === this.runner.software);
     const tiles = shared.length > 0 ? shared : this.usable;
     const enough = this.runner.software ? 4 : BUSY;
-    const busy = tiles.find(({ bm, bn }) => Math.ceil(m / bm) * Math.ceil(n / bn) * batch >= enough);
+    const busy = tiles.find(({ bm, bn, rows }) => {
+      if (rows > 16 && m * n * k * batch < WORTH_COMPILING) return false;
+      return Math.ceil(m / bm) * Math.ceil(n / bn) * batch >= enough;
+    });
     return busy ?? (tiles.at(-1) as Tile);
   }
 
