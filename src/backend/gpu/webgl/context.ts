@@ -40,6 +40,26 @@ export function openContext(): Context {
   return { gl, canvas, adapter, software, side: gl.getParameter(gl.MAX_TEXTURE_SIZE), check: () => check(gl, adapter) };
 }
 
+/** Hands the thread over for a moment, shorter than any timer of a browser. */
+const breath = (): Promise<void> =>
+  new Promise((done) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      done();
+    };
+    port2.postMessage(null);
+  });
+
+/** Waits until all that was drawn is done: browsers take `finish` for a mere `flush`. */
+export async function finished(gl: WebGL2RenderingContext): Promise<void> {
+  const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+  gl.flush();
+  if (fence === null) return; // a lost context: `check` says so
+  while (gl.clientWaitSync(fence, 0, 0) === gl.TIMEOUT_EXPIRED) await breath();
+  gl.deleteSync(fence);
+}
+
 /**
  * A lost context computes zeros and says nothing (gpu.js #859: a launch that took longer than the browser allows), so it
  * is asked at every read.

@@ -3,7 +3,7 @@ import type { Backend, Buf, Kernels } from '../../backend.js';
 import { matmul } from '../kernels/matmul.js';
 import { plainKernels } from '../plain.js';
 import { plainRoofs } from '../roof.js';
-import { type Context, openContext } from './context.js';
+import { type Context, finished, openContext } from './context.js';
 import { wideProduct } from './matmul.js';
 import { GlMemory } from './memory.js';
 import { Programs } from './program.js';
@@ -68,7 +68,7 @@ export class WebGlBackend implements Backend {
   }
 
   async flush(): Promise<void> {
-    this.context.gl.finish();
+    await finished(this.context.gl);
     this.context.check();
     this.runner.ids.hear();
   }
