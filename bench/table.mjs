@@ -141,7 +141,14 @@ function runsOf(files) {
   return [...runs.values()];
 }
 
-const text = runsOf(positionals).map(section).join('\n\n');
+/** Where others used more of the processors, figures on several threads say nothing: peers came out 100 times too slow. */
+const NOISY = 0.1;
+
+const runs = runsOf(positionals);
+if (values.into !== undefined && runs.some(({ context }) => (context.others_share ?? 0) > NOISY)) {
+  throw new Error(`other programs used more than ${share(NOISY)} of the processors: measure again on a quiet machine`);
+}
+const text = runs.map(section).join('\n\n');
 if (positionals.length === 0) throw new Error('usage: node bench/table.mjs FILE.json [--into docs/benchmarks.md]');
 if (values.into === undefined) console.log(text);
 else {
