@@ -1,7 +1,4 @@
 import { createReadStream } from 'node:fs';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
 import { BertgradError, DataError } from '../core/errors.js';
 import { type CorpusFile, type CorpusKind, listCorpus } from './corpus-files.js';
 import { type Lines, readLines } from './corpus-lines.js';
@@ -135,6 +132,11 @@ async function unpack(
 }
 
 async function* gunzip(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const [{ Readable }, { pipeline }, { createGunzip }] = await Promise.all([
+    import('node:stream'),
+    import('node:stream/promises'),
+    import('node:zlib'),
+  ]);
   const unpacker = createGunzip();
   pipeline(Readable.from(bytes), unpacker).catch(() => undefined); // destroys `unpacker`, and the loop throws it
   for await (const chunk of unpacker) yield chunk;

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -42,7 +41,7 @@ const beginOf = (pid: number): string =>
 function myself(): Holder {
   const since = new Date().toISOString();
   const { pid } = process;
-  return { pid, host: hostname(), since, boot: bootId(), began: beginOf(pid), id: randomUUID() };
+  return { pid, host: hostname(), since, boot: bootId(), began: beginOf(pid), id: crypto.randomUUID() };
 }
 
 function parseHolder(text: string): Holder | null {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BertgradError, CheckpointError, DataError, InputError } from '../core/errors.js';
@@ -28,6 +27,7 @@ export async function writeFiles(
   contents: Readonly<Record<string, Content>>,
   on: Disk,
 ): Promise<Manifest> {
+  const { createHash } = await import('node:crypto'); // as below: most programs that load the library never need it
   const files: Record<string, Fingerprint> = {};
   for (const [name, content] of Object.entries(contents)) {
     const hash = createHash('sha256');
@@ -48,6 +48,7 @@ export async function writeFiles(
 }
 
 async function sha256Of(path: string): Promise<string> {
+  const { createHash } = await import('node:crypto');
   const hash = createHash('sha256');
   const handle = await open(path, 'r');
   const buffer = new Uint8Array(2 ** 20);
