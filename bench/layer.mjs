@@ -88,18 +88,10 @@ const turned = ({ data, shape: [rows, cols] }) => ({
 const theirs = ({ data, shape }) => (shape.length === 2 ? turned({ data, shape }) : { data, shape });
 const seenOf = (data, { shape }) => turned({ data, shape: [...shape].reverse() }).data;
 
-async function tfjs(weights) {
-  const tf = load('@tensorflow/tfjs'); // with its gradients, which the core alone has not
-  const wasm = load('@tensorflow/tfjs-backend-wasm');
-  wasm.setWasmPaths(`${dirname(locate('@tensorflow/tfjs-backend-wasm'))}/`);
-  await tf.setBackend('wasm');
-  const names = [...weights.keys()];
-  const parameters = names.map((name) => {
-    const { data, shape } = theirs(weights.get(name));
-    return tf.tensor(data, shape);
-  });
-  const [x, c] = [X, C].map((data) => tf.tensor(data, [ROWS, HIDDEN]));
-  const layer = (...given) => {
+/** The layer in TensorFlow.js, as a function of its parameters. */
+const tfjsLayer =
+  (tf, names, x, c) =>
+  (...given) => {
     const at = (name) => given[names.indexOf(name)];
     const linear = (t, name) => tf.add(tf.matMul(t, at(`${name}.weight`)), at(`${name}.bias`));
     const norm = (t, name) => {
@@ -116,6 +108,19 @@ async function tfjs(weights) {
     const wide = gelu(linear(attended, 'feedForward.intermediate'));
     return tf.sum(tf.mul(norm(tf.add(linear(wide, 'feedForward.output'), attended), 'feedForward.norm'), c));
   };
+
+async function tfjs(weights) {
+  const tf = load('@tensorflow/tfjs'); // with its gradients, which the core alone has not
+  const wasm = load('@tensorflow/tfjs-backend-wasm');
+  wasm.setWasmPaths(`${dirname(locate('@tensorflow/tfjs-backend-wasm'))}/`);
+  await tf.setBackend('wasm');
+  const names = [...weights.keys()];
+  const parameters = names.map((name) => {
+    const { data, shape } = theirs(weights.get(name));
+    return tf.tensor(data, shape);
+  });
+  const [x, c] = [X, C].map((data) => tf.tensor(data, [ROWS, HIDDEN]));
+  const layer = tfjsLayer(tf, names, x, c);
   const withGrads = tf.valueAndGrads(layer);
   let seen = null;
   return {
@@ -131,6 +136,25 @@ async function tfjs(weights) {
     gradient: async () => seen,
   };
 }
+
+/** The layer in jax-js. An array is consumed by its use, hence `.ref`. */
+const jaxLayer = (np, nn, names) => (given, x, c) => {
+  const at = (name) => given[names.indexOf(name)];
+  const linear = (t, name) => np.matmul(t, at(`${name}.weight`)).add(at(`${name}.bias`));
+  const norm = (t, name) => {
+    const centred = t.ref.sub(np.mean(t, -1, { keepdims: true }));
+    const variance = np.mean(centred.ref.mul(centred.ref), -1, { keepdims: true });
+    const scaled = centred.div(np.sqrt(variance.add(config.layerNormEps)));
+    return scaled.mul(at(`${name}.weight`)).add(at(`${name}.bias`));
+  };
+  const split = (t) => t.reshape([BATCH, SEQ, HEADS, WIDTH]).transpose([0, 2, 1, 3]);
+  const [q, k, v] = ['query', 'key', 'value'].map((part) => split(linear(x.ref, `attention.${part}`)));
+  const scores = np.matmul(q, k.transpose([0, 1, 3, 2])).mul(WIDTH ** -0.5);
+  const rows = np.matmul(nn.softmax(scores, -1), v).transpose([0, 2, 1, 3]).reshape([ROWS, HIDDEN]);
+  const attended = norm(linear(rows, 'attention.output').add(x), 'attention.norm');
+  const wide = nn.gelu(linear(attended.ref, 'feedForward.intermediate'), { approximate: false });
+  return np.sum(norm(linear(wide, 'feedForward.output').add(attended), 'feedForward.norm').mul(c));
+};
 
 async function jax(weights) {
   globalThis.navigator ??= {}; // Node 20 has none, and jax-js looks there for WebGPU
@@ -150,24 +174,7 @@ async function jax(weights) {
     return np.array(data, { shape });
   });
   const [x, c] = [X, C].map((data) => np.array(data, { shape: [ROWS, HIDDEN] }));
-  /** An array is consumed by its use, hence `.ref`. */
-  const layer = (given, x, c) => {
-    const at = (name) => given[names.indexOf(name)];
-    const linear = (t, name) => np.matmul(t, at(`${name}.weight`)).add(at(`${name}.bias`));
-    const norm = (t, name) => {
-      const centred = t.ref.sub(np.mean(t, -1, { keepdims: true }));
-      const variance = np.mean(centred.ref.mul(centred.ref), -1, { keepdims: true });
-      const scaled = centred.div(np.sqrt(variance.add(config.layerNormEps)));
-      return scaled.mul(at(`${name}.weight`)).add(at(`${name}.bias`));
-    };
-    const split = (t) => t.reshape([BATCH, SEQ, HEADS, WIDTH]).transpose([0, 2, 1, 3]);
-    const [q, k, v] = ['query', 'key', 'value'].map((part) => split(linear(x.ref, `attention.${part}`)));
-    const scores = np.matmul(q, k.transpose([0, 1, 3, 2])).mul(WIDTH ** -0.5);
-    const rows = np.matmul(nn.softmax(scores, -1), v).transpose([0, 2, 1, 3]).reshape([ROWS, HIDDEN]);
-    const attended = norm(linear(rows, 'attention.output').add(x), 'attention.norm');
-    const wide = nn.gelu(linear(attended.ref, 'feedForward.intermediate'), { approximate: false });
-    return np.sum(norm(linear(wide, 'feedForward.output').add(attended), 'feedForward.norm').mul(c));
-  };
+  const layer = jaxLayer(np, nn, names);
   const [forward, both] = [jit(layer), jit(valueAndGrad(layer))];
   const given = () => [parameters.map((p) => p.ref), x.ref, c.ref];
   let seen = null;

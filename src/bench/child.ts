@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { isObject, type Json, type JsonObject, parseJson } from '../io/json.js';
 
 /** A program that has said that it is ready. */
@@ -24,6 +25,15 @@ interface Waiting {
 
 const MOST_WORDS = 2000;
 
+/** @returns what gives the last line that came */
+function listenTo(stream: Readable): () => string {
+  let words = '';
+  stream.on('data', (text: Buffer) => {
+    words = `${words}${text.toString()}`.slice(-MOST_WORDS);
+  });
+  return () => words.trim().split('\n').at(-1) ?? '';
+}
+
 /** Starts the program and waits for its first line; rejects with its last words when it ends before. */
 export async function startChild(
   command: string,
@@ -33,17 +43,13 @@ export async function startChild(
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   const folder = mkdtempSync(join(tmpdir(), 'bertgrad-peer-'));
   const waiting: Waiting[] = [];
-  let words = '';
-  child.stderr.on('data', (text: Buffer) => {
-    words = `${words}${text.toString()}`.slice(-MOST_WORDS);
-  });
+  const lastWords = listenTo(child.stderr);
   createInterface({ input: child.stdout }).on('line', (line) => {
     const said = parseJson(line);
     if (isObject(said)) waiting.shift()?.resolve(said);
   });
   const fail = (error: Error | number | null): void => {
-    const reason =
-      words.trim().split('\n').at(-1) || (error instanceof Error ? error.message : `it ended with ${error}`);
+    const reason = lastWords() || (error instanceof Error ? error.message : `it ended with ${error}`);
     for (const one of waiting.splice(0)) one.reject(new Error(reason));
   };
   child.on('error', fail).on('close', fail);
