@@ -136,7 +136,7 @@ function sample(name: string, c: Case): Sample<AttentionAttrs> {
 
 const same = sample('the same tensor as q, k and v', { lengths: [4, 2] });
 
-const attentionSamples: readonly Sample<AttentionAttrs>[] = [
+const attentionSamples = (): readonly Sample<AttentionAttrs>[] => [
   sample('one row', { lengths: [1], heads: 1, headDim: 1 }),
   sample('one sequence', { lengths: [5] }),
   sample('sequences of length 1', { lengths: [1, 1, 1] }),
@@ -183,7 +183,7 @@ const bad = (
   attrs: { heads, scale: 0.5, maxSeq, dropout: null },
 });
 
-const attentionBadSamples: readonly BadSample<AttentionAttrs>[] = [
+const attentionBadSamples = (): readonly BadSample<AttentionAttrs>[] => [
   bad('keys of another width', [[6, 4], [6, 2], [6, 4], [6], [3]]),
   bad('values of other rows', [[6, 4], [6, 4], [5, 4], [6], [3]]),
   bad('bias of other rows', [[6, 4], [6, 4], [6, 4], [4], [3]]),
@@ -260,12 +260,16 @@ export const attention: Op<AttentionAttrs> = {
     );
     return ctx.run(concat, rows, { axis: 0 }); // [queryRows, heads * headDim]
   },
-  samples: attentionSamples,
+  get samples() {
+    return attentionSamples();
+  },
   workload: {
     axes: ['sequences', 'rows of each', 'heads', 'width of a head'],
     at: ([sequences, seq, heads, headDim]) =>
       sample('', { lengths: new Array<number>(sequences).fill(seq), heads, headDim }),
     bert: ({ batch, seq, heads, hidden }) => [['self-attention', [batch, seq, heads, hidden / heads]]],
   },
-  badSamples: attentionBadSamples,
+  get badSamples() {
+    return attentionBadSamples();
+  },
 };

@@ -37,8 +37,12 @@ export function binaryOp(row: BinaryRow): Op {
       'reason' in slopes
         ? slopes
         : (ctx) => slopes.map((slope, i) => (ctx.needs(i) ? unbroadcast(ctx, slope(ctx), ctx.inputs[i].shape) : null)),
-    samples: binarySamples(row.samples),
+    get samples() {
+      return binarySamples(row.samples);
+    },
     workload: rowsWorkload({}, (...shape) => [shape, { shape, range: row.samples.rangeB ?? [-2, 2] }]),
-    badSamples: binaryBadSamples,
+    get badSamples() {
+      return binaryBadSamples;
+    },
   };
 }

@@ -61,117 +61,121 @@ export const concat: Op<ConcatAttrs> = {
     const part = (start: number, size: number): Arg => run(slice, [dOut], { axis, start, end: start + size });
     return inputs.map(({ shape }, i) => (needs(i) ? part(starts[i], shape[axis]) : null));
   },
-  samples: (
-    [
-      ['one input', 0, [[3]]],
-      ['two numbers', 0, [[1], [1]]],
-      ['7 and 9', 0, [[7], [9]]],
+  get samples() {
+    return (
       [
-        'rows',
-        0,
+        ['one input', 0, [[3]]],
+        ['two numbers', 0, [[1], [1]]],
+        ['7 and 9', 0, [[7], [9]]],
         [
-          [2, 3],
-          [5, 3],
+          'rows',
+          0,
+          [
+            [2, 3],
+            [5, 3],
+          ],
         ],
-      ],
-      [
-        'columns',
-        1,
         [
-          [3, 2],
-          [3, 1],
+          'columns',
+          1,
+          [
+            [3, 2],
+            [3, 1],
+          ],
         ],
-      ],
-      [
-        '16 and 1 columns',
-        1,
         [
-          [2, 16],
-          [2, 1],
+          '16 and 1 columns',
+          1,
+          [
+            [2, 16],
+            [2, 1],
+          ],
         ],
-      ],
-      [
-        '63 and 2 columns',
-        1,
         [
-          [3, 63],
-          [3, 2],
+          '63 and 2 columns',
+          1,
+          [
+            [3, 63],
+            [3, 2],
+          ],
         ],
-      ],
-      [
-        'five inputs',
-        1,
         [
-          [2, 1],
-          [2, 2],
-          [2, 3],
-          [2, 4],
-          [2, 5],
+          'five inputs',
+          1,
+          [
+            [2, 1],
+            [2, 2],
+            [2, 3],
+            [2, 4],
+            [2, 5],
+          ],
         ],
-      ],
-      [
-        'an empty one among them',
-        0,
         [
-          [2, 3],
-          [0, 3],
-          [1, 3],
+          'an empty one among them',
+          0,
+          [
+            [2, 3],
+            [0, 3],
+            [1, 3],
+          ],
         ],
-      ],
-      [
-        'all empty',
-        1,
         [
-          [0, 3],
-          [0, 2],
+          'all empty',
+          1,
+          [
+            [0, 3],
+            [0, 2],
+          ],
         ],
-      ],
-      [
-        'rank 4',
-        2,
         [
-          [2, 3, 1, 7],
-          [2, 3, 4, 7],
+          'rank 4',
+          2,
+          [
+            [2, 3, 1, 7],
+            [2, 3, 4, 7],
+          ],
         ],
-      ],
-      [
-        'long columns',
-        1,
         [
-          [1000, 1],
-          [1000, 2],
+          'long columns',
+          1,
+          [
+            [1000, 1],
+            [1000, 2],
+          ],
         ],
-      ],
-      [
-        'bert: two halves of a batch',
-        0,
         [
-          [2, 5, 32],
-          [1, 5, 32],
+          'bert: two halves of a batch',
+          0,
+          [
+            [2, 5, 32],
+            [1, 5, 32],
+          ],
         ],
-      ],
-    ] as const
-  )
-    .map(([name, axis, inputs]): Sample<ConcatAttrs> => ({ name, inputs, attrs: { axis } }))
-    .concat([
-      { name: 'the same tensor twice', inputs: [{ shape: [2, 3] }, { shape: [2, 3], same: 0 }], attrs: { axis: 1 } },
-    ]),
+      ] as const
+    )
+      .map(([name, axis, inputs]): Sample<ConcatAttrs> => ({ name, inputs, attrs: { axis } }))
+      .concat([
+        { name: 'the same tensor twice', inputs: [{ shape: [2, 3] }, { shape: [2, 3], same: 0 }], attrs: { axis: 1 } },
+      ]);
+  },
   workload: rowsWorkload({ axis: 1 }, (rows, cols) => [
     [rows, cols],
     [rows, cols],
   ]),
-  badSamples: [
-    { name: 'no inputs', inputs: [], attrs: { axis: 0 } },
-    {
-      name: 'other columns',
-      inputs: [
-        [2, 3],
-        [2, 4],
-      ],
-      attrs: { axis: 0 },
-    },
-    { name: 'other rank', inputs: [[2, 3], [2]], attrs: { axis: 0 } },
-    { name: 'no such axis', inputs: [[2], [2]], attrs: { axis: 1 } },
-    { name: 'integers and floats', inputs: [{ shape: [3], ids: 5 }, [3]], attrs: { axis: 0 } },
-  ],
+  get badSamples() {
+    return [
+      { name: 'no inputs', inputs: [], attrs: { axis: 0 } },
+      {
+        name: 'other columns',
+        inputs: [
+          [2, 3],
+          [2, 4],
+        ],
+        attrs: { axis: 0 },
+      },
+      { name: 'other rank', inputs: [[2, 3], [2]], attrs: { axis: 0 } },
+      { name: 'no such axis', inputs: [[2], [2]], attrs: { axis: 1 } },
+      { name: 'integers and floats', inputs: [{ shape: [3], ids: 5 }, [3]], attrs: { axis: 0 } },
+    ];
+  },
 };

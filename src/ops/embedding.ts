@@ -51,40 +51,44 @@ export const gather: Op = {
   cost: ([table, ids]) => ({ flops: 0, bytes: bytesOf(ids) + 2 * table[1] * bytesOf(ids) }),
   forward: ({ kernels }, [table, ids], y) => kernels.gather(table.buf, ids.buf, y.buf, ids.buf.length, table.shape[1]),
   backward: (ctx) => [tableGradient(ctx, 0, ctx.inputs[1], ctx.dOut), null],
-  samples: [
-    sample('one id as a scalar', [5, 3], []),
-    sample('one element', [1, 1], [1]),
-    sample('seven', [7, 7], [7]),
-    sample('width 15', [5, 15], [4]),
-    sample('width 16, a vector', [5, 16], [4]),
-    sample('width 17', [5, 17], [4]),
-    sample('width 65', [4, 65], [6]),
-    sample('width 1', [9, 1], [20]),
-    sample('batch of sequences', [11, 4], [3, 5]),
-    sample('no ids', [5, 3], [0]),
-    sample('more ids than rows', [3, 4], [100]),
-    sample('vocabulary', [30522, 2], [9]),
-    sample('bert: word table', [50, 32], [2, 9]),
-    { name: 'one id many times', inputs: [[4, 5], { shape: [6], ids: 4, values: [2, 2, 2, 2, 2, 2] }], attrs: {} },
-    { name: 'first and last row', inputs: [[9, 3], { shape: [4], ids: 9, values: [8, 0, 0, 8] }], attrs: {} },
-  ],
+  get samples() {
+    return [
+      sample('one id as a scalar', [5, 3], []),
+      sample('one element', [1, 1], [1]),
+      sample('seven', [7, 7], [7]),
+      sample('width 15', [5, 15], [4]),
+      sample('width 16, a vector', [5, 16], [4]),
+      sample('width 17', [5, 17], [4]),
+      sample('width 65', [4, 65], [6]),
+      sample('width 1', [9, 1], [20]),
+      sample('batch of sequences', [11, 4], [3, 5]),
+      sample('no ids', [5, 3], [0]),
+      sample('more ids than rows', [3, 4], [100]),
+      sample('vocabulary', [30522, 2], [9]),
+      sample('bert: word table', [50, 32], [2, 9]),
+      { name: 'one id many times', inputs: [[4, 5], { shape: [6], ids: 4, values: [2, 2, 2, 2, 2, 2] }], attrs: {} },
+      { name: 'first and last row', inputs: [[9, 3], { shape: [4], ids: 9, values: [8, 0, 0, 8] }], attrs: {} },
+    ];
+  },
   workload: {
     axes: ['rows of the table', 'ids', 'width'],
     at: ([rows, ids, width]) => ({ inputs: [[rows, width], { shape: [ids], ids: rows }], attrs: {} }),
     bert: ({ vocab, tokens, hidden }) => [['word embeddings', [vocab, tokens, hidden]]],
   },
-  badSamples: [
-    { name: 'ids that are floats', inputs: [[5, 3], [2]], attrs: {} },
-    { name: 'a vector as table', inputs: [[5], { shape: [2], ids: 5 }], attrs: {} },
-    { name: 'no ids at all', inputs: [[5, 3]], attrs: {} },
-    {
-      name: 'an integer table',
-      inputs: [
-        { shape: [5, 3], ids: 9 },
-        { shape: [2], ids: 5 },
-      ],
-      attrs: {},
-    },
-    { name: 'an empty table', inputs: [[0, 3], { shape: [2], ids: 1 }], attrs: {} },
-  ],
+  get badSamples() {
+    return [
+      { name: 'ids that are floats', inputs: [[5, 3], [2]], attrs: {} },
+      { name: 'a vector as table', inputs: [[5], { shape: [2], ids: 5 }], attrs: {} },
+      { name: 'no ids at all', inputs: [[5, 3]], attrs: {} },
+      {
+        name: 'an integer table',
+        inputs: [
+          { shape: [5, 3], ids: 9 },
+          { shape: [2], ids: 5 },
+        ],
+        attrs: {},
+      },
+      { name: 'an empty table', inputs: [[0, 3], { shape: [2], ids: 1 }], attrs: {} },
+    ];
+  },
 };

@@ -33,33 +33,37 @@ export const expand: Op<ExpandAttrs> = {
     kernels.copy(x.buf, y.buf, y.shape, from, { offset: 0, strides: stridesOf(y.shape) });
   },
   backward: (ctx) => [unbroadcast(ctx, ctx.dOut, ctx.inputs[0].shape)],
-  samples: (
-    [
-      ['scalar to scalar', [], []],
-      ['scalar to matrix', [], [2, 3]],
-      ['one element', [1], [7]],
-      ['same shape', [2, 3], [2, 3]],
-      ['row to 17 rows', [5], [17, 5]],
-      ['column to 16', [3, 1], [3, 16]],
-      ['column to 65', [3, 1], [3, 65]],
-      ['both sides', [1, 4, 1], [3, 4, 5]],
-      ['rank 4', [2, 1, 5, 1], [2, 3, 5, 7]],
-      ['new axes of size 1', [4], [1, 1, 4]],
-      ['no elements', [1, 3], [0, 3]],
-      ['one element to 1000', [1, 1], [1, 1000]],
-      ['bert: key bias', [2, 1, 1, 9], [2, 2, 9, 9]],
-    ] as const
-  ).map(([name, x, shape]): Sample<ExpandAttrs> => ({ name, inputs: [x], attrs: { shape } })),
+  get samples() {
+    return (
+      [
+        ['scalar to scalar', [], []],
+        ['scalar to matrix', [], [2, 3]],
+        ['one element', [1], [7]],
+        ['same shape', [2, 3], [2, 3]],
+        ['row to 17 rows', [5], [17, 5]],
+        ['column to 16', [3, 1], [3, 16]],
+        ['column to 65', [3, 1], [3, 65]],
+        ['both sides', [1, 4, 1], [3, 4, 5]],
+        ['rank 4', [2, 1, 5, 1], [2, 3, 5, 7]],
+        ['new axes of size 1', [4], [1, 1, 4]],
+        ['no elements', [1, 3], [0, 3]],
+        ['one element to 1000', [1, 1], [1, 1000]],
+        ['bert: key bias', [2, 1, 1, 9], [2, 2, 9, 9]],
+      ] as const
+    ).map(([name, x, shape]): Sample<ExpandAttrs> => ({ name, inputs: [x], attrs: { shape } }));
+  },
   workload: {
     axes: ['rows', 'columns'],
     at: ([rows, cols]) => ({ inputs: [[cols]], attrs: { shape: [rows, cols] } }),
     bert: (sizes) => [hiddenStates(sizes)],
   },
-  badSamples: [
-    { name: 'size 3 to 4', inputs: [[3]], attrs: { shape: [4] } },
-    { name: 'fewer axes', inputs: [[2, 3]], attrs: { shape: [3] } },
-    { name: 'size 3 to 1', inputs: [[3]], attrs: { shape: [1] } },
-    { name: 'a negative size', inputs: [[1]], attrs: { shape: [-1] } },
-    { name: 'integers', inputs: [{ shape: [1], ids: 5 }], attrs: { shape: [3] } },
-  ] satisfies BadSample<ExpandAttrs>[],
+  get badSamples() {
+    return [
+      { name: 'size 3 to 4', inputs: [[3]], attrs: { shape: [4] } },
+      { name: 'fewer axes', inputs: [[2, 3]], attrs: { shape: [3] } },
+      { name: 'size 3 to 1', inputs: [[3]], attrs: { shape: [1] } },
+      { name: 'a negative size', inputs: [[1]], attrs: { shape: [-1] } },
+      { name: 'integers', inputs: [{ shape: [1], ids: 5 }], attrs: { shape: [3] } },
+    ] satisfies BadSample<ExpandAttrs>[];
+  },
 };

@@ -49,22 +49,24 @@ export const linear: Op = {
     const products = run(matmul, [rows, weight], { transposeA: false, transposeB: true }); // [rows, out]
     return run(reshape, [run(add, [products, bias], {})], { shape: [...x.shape.slice(0, -1), weight.shape[0]] });
   },
-  samples: [
-    sample('one element', [1], 1, 1),
-    sample('no leading axes', [], 5, 3),
-    sample('seven', [7], 7, 7),
-    sample('15 to 17', [3], 15, 17),
-    sample('16 to 16', [16], 16, 16),
-    sample('17 to 15', [5], 17, 15),
-    sample('63 to 65', [2], 63, 65),
-    sample('one row', [1], 65, 33),
-    sample('one output', [9], 33, 1),
-    sample('no rows', [0], 3, 4),
-    sample('three leading axes', [2, 3, 2], 5, 4),
-    sample('many rows', [300], 3, 2),
-    sample('bert: feed-forward', [2, 5], 32, 64),
-    { name: 'x is the weight', inputs: [[4, 5], { shape: [4, 5], same: 0 }, [4]], attrs: {} },
-  ],
+  get samples() {
+    return [
+      sample('one element', [1], 1, 1),
+      sample('no leading axes', [], 5, 3),
+      sample('seven', [7], 7, 7),
+      sample('15 to 17', [3], 15, 17),
+      sample('16 to 16', [16], 16, 16),
+      sample('17 to 15', [5], 17, 15),
+      sample('63 to 65', [2], 63, 65),
+      sample('one row', [1], 65, 33),
+      sample('one output', [9], 33, 1),
+      sample('no rows', [0], 3, 4),
+      sample('three leading axes', [2, 3, 2], 5, 4),
+      sample('many rows', [300], 3, 2),
+      sample('bert: feed-forward', [2, 5], 32, 64),
+      { name: 'x is the weight', inputs: [[4, 5], { shape: [4, 5], same: 0 }, [4]], attrs: {} },
+    ];
+  },
   workload: {
     axes: ['rows', 'in', 'out'],
     at: ([rows, from, to]) => ({ inputs: [[rows, from], [to, from], [to]], attrs: {} }),
@@ -75,18 +77,20 @@ export const linear: Op = {
       ['vocabulary', [masked, hidden, vocab]],
     ],
   },
-  badSamples: [
-    { name: 'another width', inputs: [[2, 3], [4, 5], [4]], attrs: {} },
-    { name: 'weight turned', inputs: [[2, 3], [3, 4], [4]], attrs: {} },
-    { name: 'another bias', inputs: [[2, 3], [4, 3], [3]], attrs: {} },
-    {
-      name: 'no bias',
-      inputs: [
-        [2, 3],
-        [4, 3],
-      ],
-      attrs: {},
-    },
-    { name: 'a vector as weight', inputs: [[2, 3], [3], [1]], attrs: {} },
-  ],
+  get badSamples() {
+    return [
+      { name: 'another width', inputs: [[2, 3], [4, 5], [4]], attrs: {} },
+      { name: 'weight turned', inputs: [[2, 3], [3, 4], [4]], attrs: {} },
+      { name: 'another bias', inputs: [[2, 3], [4, 3], [3]], attrs: {} },
+      {
+        name: 'no bias',
+        inputs: [
+          [2, 3],
+          [4, 3],
+        ],
+        attrs: {},
+      },
+      { name: 'a vector as weight', inputs: [[2, 3], [3], [1]], attrs: {} },
+    ];
+  },
 };

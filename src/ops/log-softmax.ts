@@ -35,7 +35,11 @@ export const logSoftmax: Op = {
     const shifted = run(sub, [x, run(max, [x], last)], {});
     return run(sub, [shifted, run(log, [run(sum, [run(exp, [shifted], { c: 0 })], last)], { c: 0 })], {});
   },
-  samples: rowSamples,
+  get samples() {
+    return rowSamples;
+  },
   workload: rowsWorkload({}, undefined, vocabularyRows),
-  badSamples: rowBadSamples,
+  get badSamples() {
+    return rowBadSamples;
+  },
 };

@@ -92,36 +92,38 @@ export const matmul: Op<MatmulAttrs> = {
   },
   forward: (backend, [a, b], y, attrs) => multiply(backend, a, b, y.buf, batchOf(y.shape), attrs),
   backward: (ctx) => [ctx.needs(0) ? leftGradient(ctx) : null, ctx.needs(1) ? rightGradient(ctx) : null],
-  samples: [
-    one('one element', [1, 1], [1, 1]),
-    one('inner product', [1, 7], [7, 1]),
-    one('outer product', [7, 1], [1, 5]),
-    one('sizes 15, 16, 17', [15, 16], [16, 17]),
-    one('a turned', [16, 15], [16, 17], true),
-    one('b turned', [17, 65], [3, 65], false, true),
-    one('both turned', [33, 6], [5, 33], true, true),
-    one('63 and 65', [63, 3], [3, 65]),
-    one('one row', [1, 65], [65, 17]),
-    one('a long inner size', [2, 1000], [1000, 3]),
-    one('no rows', [0, 3], [3, 4]),
-    one('no inner elements', [3, 0], [0, 4]),
-    one('batch', [2, 3, 4, 5], [2, 3, 5, 6]),
-    one('one b under a batch', [2, 3, 4, 5], [5, 6]),
-    one('one turned b under a batch', [3, 4, 5], [1, 6, 5], false, true),
-    one('one a under a batch', [4, 5], [3, 5, 2]),
-    one('one turned a under a batch', [5, 4], [3, 5, 2], true),
-    one('a turned, one b', [2, 5, 4], [5, 3], true),
-    one('both sides repeated', [2, 1, 3, 4], [3, 4, 2]),
-    one('both sides repeated, turned', [2, 1, 4, 3], [3, 2, 4], true, true),
-    one('repeated in the middle', [2, 3, 2, 3, 4], [2, 1, 2, 4, 3]),
-    {
-      name: 'the same tensor twice',
-      inputs: [[5, 4], { shape: [5, 4], same: 0 }],
-      attrs: { transposeA: false, transposeB: true },
-    },
-    one('bert: scores', [2, 2, 9, 16], [2, 2, 9, 16], false, true),
-    one('bert: context', [2, 2, 9, 9], [2, 2, 9, 16]),
-  ],
+  get samples() {
+    return [
+      one('one element', [1, 1], [1, 1]),
+      one('inner product', [1, 7], [7, 1]),
+      one('outer product', [7, 1], [1, 5]),
+      one('sizes 15, 16, 17', [15, 16], [16, 17]),
+      one('a turned', [16, 15], [16, 17], true),
+      one('b turned', [17, 65], [3, 65], false, true),
+      one('both turned', [33, 6], [5, 33], true, true),
+      one('63 and 65', [63, 3], [3, 65]),
+      one('one row', [1, 65], [65, 17]),
+      one('a long inner size', [2, 1000], [1000, 3]),
+      one('no rows', [0, 3], [3, 4]),
+      one('no inner elements', [3, 0], [0, 4]),
+      one('batch', [2, 3, 4, 5], [2, 3, 5, 6]),
+      one('one b under a batch', [2, 3, 4, 5], [5, 6]),
+      one('one turned b under a batch', [3, 4, 5], [1, 6, 5], false, true),
+      one('one a under a batch', [4, 5], [3, 5, 2]),
+      one('one turned a under a batch', [5, 4], [3, 5, 2], true),
+      one('a turned, one b', [2, 5, 4], [5, 3], true),
+      one('both sides repeated', [2, 1, 3, 4], [3, 4, 2]),
+      one('both sides repeated, turned', [2, 1, 4, 3], [3, 2, 4], true, true),
+      one('repeated in the middle', [2, 3, 2, 3, 4], [2, 1, 2, 4, 3]),
+      {
+        name: 'the same tensor twice',
+        inputs: [[5, 4], { shape: [5, 4], same: 0 }],
+        attrs: { transposeA: false, transposeB: true },
+      },
+      one('bert: scores', [2, 2, 9, 16], [2, 2, 9, 16], false, true),
+      one('bert: context', [2, 2, 9, 9], [2, 2, 9, 16]),
+    ];
+  },
   workload: {
     axes: ['m', 'k', 'n'],
     at: ([m, k, n]) => ({
@@ -133,25 +135,27 @@ export const matmul: Op<MatmulAttrs> = {
     }),
     bert: ({ tokens, hidden, intermediate }) => [['hidden times inner', [tokens, hidden, intermediate]]],
   },
-  badSamples: [
-    bad('inner sizes', [
-      [2, 3],
-      [4, 5],
-    ]),
-    bad(
-      'inner sizes when turned',
-      [
+  get badSamples() {
+    return [
+      bad('inner sizes', [
         [2, 3],
-        [3, 2],
-      ],
-      true,
-    ),
-    bad('a vector', [[3], [3, 2]]),
-    bad('batches of 2 and 3', [
-      [2, 3, 4],
-      [3, 4, 5],
-    ]),
-    bad('one input', [[2, 3]]),
-    bad('integers', [{ shape: [2, 2], ids: 5 }, [2, 2]]),
-  ],
+        [4, 5],
+      ]),
+      bad(
+        'inner sizes when turned',
+        [
+          [2, 3],
+          [3, 2],
+        ],
+        true,
+      ),
+      bad('a vector', [[3], [3, 2]]),
+      bad('batches of 2 and 3', [
+        [2, 3, 4],
+        [3, 4, 5],
+      ]),
+      bad('one input', [[2, 3]]),
+      bad('integers', [{ shape: [2, 2], ids: 5 }, [2, 2]]),
+    ];
+  },
 };

@@ -163,6 +163,7 @@ export interface Op<Attrs extends object = object> {
   readonly backward: ((ctx: BackwardCtx<Attrs>) => readonly (Arg | null)[]) | NotDifferentiable;
   /** Fused ops: the same result from small ops, against which value and gradient are tested. */
   readonly compose?: (ctx: ComposeCtx<Attrs>) => Arg;
+  /** Made when they are asked for, as `badSamples` are: a program that only computes asks for none. */
   readonly samples: readonly Sample<Attrs>[];
   /** Absent: nothing runs that could be timed (a view). */
   readonly workload?: Workload<Attrs>;

@@ -39,33 +39,37 @@ export const permute: Op<PermuteAttrs> = {
     const back = axes.map((_, axis) => axes.indexOf(axis));
     return [run(permute, [dOut], { axes: back })];
   },
-  samples: (
-    [
-      ['scalar', [], []],
-      ['one element', [1], [0]],
-      ['seven, unchanged', [7], [0]],
-      ['matrix', [3, 5], [1, 0]],
-      ['16 by 17', [16, 17], [1, 0]],
-      ['63 by 65', [63, 65], [1, 0]],
-      ['unchanged', [2, 3, 4], [0, 1, 2]],
-      ['rotated', [2, 3, 4], [2, 0, 1]],
-      ['all turned', [2, 3, 5, 7], [3, 2, 1, 0]],
-      ['axes of size 1', [1, 4, 1], [2, 1, 0]],
-      ['no elements', [0, 3], [1, 0]],
-      ['one long row', [1, 4096], [1, 0]],
-      ['bert: heads first', [2, 5, 4, 8], [0, 2, 1, 3]],
-    ] as const
-  ).map(([name, x, axes]): Sample<PermuteAttrs> => ({ name, inputs: [x], attrs: { axes } })),
+  get samples() {
+    return (
+      [
+        ['scalar', [], []],
+        ['one element', [1], [0]],
+        ['seven, unchanged', [7], [0]],
+        ['matrix', [3, 5], [1, 0]],
+        ['16 by 17', [16, 17], [1, 0]],
+        ['63 by 65', [63, 65], [1, 0]],
+        ['unchanged', [2, 3, 4], [0, 1, 2]],
+        ['rotated', [2, 3, 4], [2, 0, 1]],
+        ['all turned', [2, 3, 5, 7], [3, 2, 1, 0]],
+        ['axes of size 1', [1, 4, 1], [2, 1, 0]],
+        ['no elements', [0, 3], [1, 0]],
+        ['one long row', [1, 4096], [1, 0]],
+        ['bert: heads first', [2, 5, 4, 8], [0, 2, 1, 3]],
+      ] as const
+    ).map(([name, x, axes]): Sample<PermuteAttrs> => ({ name, inputs: [x], attrs: { axes } }));
+  },
   workload: {
     axes: ['batch', 'rows', 'heads', 'width'],
     at: (sizes) => ({ inputs: [sizes], attrs: { axes: [0, 2, 1, 3] } }),
     bert: ({ batch, seq, heads, hidden }) => [['heads first', [batch, seq, heads, hidden / heads]]],
   },
-  badSamples: [
-    { name: 'an axis twice', inputs: [[2, 3]], attrs: { axes: [0, 0] } },
-    { name: 'too few axes', inputs: [[2, 3]], attrs: { axes: [1] } },
-    { name: 'no such axis', inputs: [[2, 3]], attrs: { axes: [0, 2] } },
-    { name: 'a negative axis', inputs: [[2, 3]], attrs: { axes: [-1, 0] } },
-    { name: 'integers', inputs: [{ shape: [2, 2], ids: 5 }], attrs: { axes: [1, 0] } },
-  ],
+  get badSamples() {
+    return [
+      { name: 'an axis twice', inputs: [[2, 3]], attrs: { axes: [0, 0] } },
+      { name: 'too few axes', inputs: [[2, 3]], attrs: { axes: [1] } },
+      { name: 'no such axis', inputs: [[2, 3]], attrs: { axes: [0, 2] } },
+      { name: 'a negative axis', inputs: [[2, 3]], attrs: { axes: [-1, 0] } },
+      { name: 'integers', inputs: [{ shape: [2, 2], ids: 5 }], attrs: { axes: [1, 0] } },
+    ];
+  },
 };

@@ -61,9 +61,13 @@ const reduction = (row: Row): Op<ReduceAttrs> => ({
   cost: ([x], { axes }) => ({ flops: numel(x), bytes: bytesOf(x, reducedShape(x, axes, false)) }),
   forward: (backend, [x], y, attrs) => row.forward(backend, x, y, attrs),
   backward: (ctx) => [row.backward(ctx)],
-  samples: row.apart ? samples.map(keptApart) : samples,
+  get samples() {
+    return row.apart ? samples.map(keptApart) : samples;
+  },
   workload: rowsWorkload({ axes: [0], keepDims: false }, (...shape) => [{ shape, apart: 0.5 }]),
-  badSamples,
+  get badSamples() {
+    return badSamples;
+  },
 });
 
 const one = (name: string, shape: Shape, axes: readonly number[], keepDims = false): Sample<ReduceAttrs> => ({

@@ -57,34 +57,38 @@ export const slice: Op<SliceAttrs> = {
     kernels.copy(x.buf, y.buf, y.shape, from, { offset: 0, strides: stridesOf(y.shape) });
   },
   backward: ({ inputs: [x], dOut, attrs, runGrad }) => [...runGrad(sliceGrad, [dOut], { ...attrs, shape: x.shape })],
-  samples: (
-    [
-      ['one element', [1], 0, 0, 1],
-      ['window of seven', [7], 0, 2, 5],
-      ['rows of a matrix', [5, 3], 0, 1, 4],
-      ['columns of a matrix', [5, 3], 1, 1, 2],
-      ['16 of 17 columns', [3, 17], 1, 1, 17],
-      ['63 of 65 columns', [2, 65], 1, 1, 64],
-      ['the whole axis', [2, 3], 1, 0, 3],
-      ['an empty slice', [2, 3], 1, 2, 2],
-      ['no elements', [0, 3], 1, 0, 2],
-      ['behind axes of size 1', [1, 1, 6, 2], 2, 3, 5],
-      ['rank 4', [2, 3, 5, 7], 2, 1, 4],
-      ['one of a long row', [1, 4096], 1, 4095, 4096],
-      ['bert: the first token', [2, 5, 32], 1, 0, 1],
-    ] as const
-  ).map(([name, x, axis, start, end]): Sample<SliceAttrs> => ({ name, inputs: [x], attrs: { axis, start, end } })),
+  get samples() {
+    return (
+      [
+        ['one element', [1], 0, 0, 1],
+        ['window of seven', [7], 0, 2, 5],
+        ['rows of a matrix', [5, 3], 0, 1, 4],
+        ['columns of a matrix', [5, 3], 1, 1, 2],
+        ['16 of 17 columns', [3, 17], 1, 1, 17],
+        ['63 of 65 columns', [2, 65], 1, 1, 64],
+        ['the whole axis', [2, 3], 1, 0, 3],
+        ['an empty slice', [2, 3], 1, 2, 2],
+        ['no elements', [0, 3], 1, 0, 2],
+        ['behind axes of size 1', [1, 1, 6, 2], 2, 3, 5],
+        ['rank 4', [2, 3, 5, 7], 2, 1, 4],
+        ['one of a long row', [1, 4096], 1, 4095, 4096],
+        ['bert: the first token', [2, 5, 32], 1, 0, 1],
+      ] as const
+    ).map(([name, x, axis, start, end]): Sample<SliceAttrs> => ({ name, inputs: [x], attrs: { axis, start, end } }));
+  },
   workload: {
     axes: ['rows', 'columns'],
     at: ([rows, cols]) => ({ inputs: [[rows, cols]], attrs: { axis: 1, start: 0, end: Math.ceil(cols / 2) } }),
     bert: (sizes) => [hiddenStates(sizes)],
   },
-  badSamples: [
-    { name: 'past the end', inputs: [[3]], attrs: { axis: 0, start: 1, end: 4 } },
-    { name: 'a negative start', inputs: [[3]], attrs: { axis: 0, start: -1, end: 2 } },
-    { name: 'end before start', inputs: [[3]], attrs: { axis: 0, start: 2, end: 1 } },
-    { name: 'no such axis', inputs: [[3]], attrs: { axis: 1, start: 0, end: 1 } },
-    { name: 'half an index', inputs: [[3]], attrs: { axis: 0, start: 0.5, end: 2 } },
-    { name: 'integers', inputs: [{ shape: [3], ids: 5 }], attrs: { axis: 0, start: 0, end: 1 } },
-  ],
+  get badSamples() {
+    return [
+      { name: 'past the end', inputs: [[3]], attrs: { axis: 0, start: 1, end: 4 } },
+      { name: 'a negative start', inputs: [[3]], attrs: { axis: 0, start: -1, end: 2 } },
+      { name: 'end before start', inputs: [[3]], attrs: { axis: 0, start: 2, end: 1 } },
+      { name: 'no such axis', inputs: [[3]], attrs: { axis: 1, start: 0, end: 1 } },
+      { name: 'half an index', inputs: [[3]], attrs: { axis: 0, start: 0.5, end: 2 } },
+      { name: 'integers', inputs: [{ shape: [3], ids: 5 }], attrs: { axis: 0, start: 0, end: 1 } },
+    ];
+  },
 };

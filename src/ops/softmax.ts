@@ -35,7 +35,11 @@ export const softmax: Op = {
     const powers = run(exp, [run(sub, [x, run(max, [x], last)], {})], { c: 0 });
     return run(div, [powers, run(sum, [powers], last)], {});
   },
-  samples: rowSamples,
+  get samples() {
+    return rowSamples;
+  },
   workload: rowsWorkload({}, undefined, attentionRows),
-  badSamples: rowBadSamples,
+  get badSamples() {
+    return rowBadSamples;
+  },
 };

@@ -45,12 +45,16 @@ export function unaryOp(row: UnaryRow): UnaryOp {
     forward: ({ kernels }, [x], y, { c }) => kernels.unary(row, x.buf, y.buf, c),
     backward: ({ inputs: [x], out, dOut, attrs, runGrad }) => [...runGrad(slope, [x, out, dOut], attrs)],
     ...(row.compose === undefined ? {} : { compose: row.compose }),
-    samples: unarySamples(row.samples),
+    get samples() {
+      return unarySamples(row.samples);
+    },
     workload: rowsWorkload(
       { c: row.samples.c?.[0] ?? 0 },
       (...shape) => [{ shape, range: row.samples.range ?? [-2, 2] }],
       row.bert,
     ),
-    badSamples: unaryBadSamples,
+    get badSamples() {
+      return unaryBadSamples;
+    },
   };
 }

@@ -51,34 +51,38 @@ export const where: Op = {
   cost: ([x]) => ({ flops: 0, bytes: bytesOf(x, x, x, x) }),
   forward: ({ kernels }, [condition, a, b], y) => kernels.where(condition.buf, a.buf, b.buf, y.buf),
   backward: ({ inputs: [condition], dOut, runGrad }) => [null, ...runGrad(whereGrad, [condition, dOut], {})],
-  samples: [
-    sample('scalar', []),
-    sample('one element', [1]),
-    sample('seven', [7]),
-    sample('15', [15]),
-    sample('16, a vector', [16]),
-    sample('17, a vector and one', [17]),
-    sample('65', [5, 13]),
-    sample('rank 4', [2, 3, 5, 7]),
-    sample('no elements', [0, 3]),
-    sample('one long column', [1000, 1]),
-    sample('bert', [2, 5, 32]),
-    { name: 'any number but 0 is true', inputs: [{ shape: [5], values: [-1, 0, 0.5, -0, 3] }, [5], [5]], attrs: {} },
-    { name: 'the same tensor twice', inputs: [mask([3, 5]), [3, 5], { shape: [3, 5], same: 1 }], attrs: {} },
-  ],
+  get samples() {
+    return [
+      sample('scalar', []),
+      sample('one element', [1]),
+      sample('seven', [7]),
+      sample('15', [15]),
+      sample('16, a vector', [16]),
+      sample('17, a vector and one', [17]),
+      sample('65', [5, 13]),
+      sample('rank 4', [2, 3, 5, 7]),
+      sample('no elements', [0, 3]),
+      sample('one long column', [1000, 1]),
+      sample('bert', [2, 5, 32]),
+      { name: 'any number but 0 is true', inputs: [{ shape: [5], values: [-1, 0, 0.5, -0, 3] }, [5], [5]], attrs: {} },
+      { name: 'the same tensor twice', inputs: [mask([3, 5]), [3, 5], { shape: [3, 5], same: 1 }], attrs: {} },
+    ];
+  },
   workload: rowsWorkload({}, (...shape) => [mask(shape), shape, shape]),
-  badSamples: [
-    { name: 'other shape of a', inputs: [[2, 3], [3], [2, 3]], attrs: {} },
-    {
-      name: 'other shape of b',
-      inputs: [
-        [2, 3],
-        [2, 3],
-        [2, 1],
-      ],
-      attrs: {},
-    },
-    { name: 'two inputs', inputs: [[3], [3]], attrs: {} },
-    { name: 'an integer condition', inputs: [{ shape: [3], ids: 2 }, [3], [3]], attrs: {} },
-  ],
+  get badSamples() {
+    return [
+      { name: 'other shape of a', inputs: [[2, 3], [3], [2, 3]], attrs: {} },
+      {
+        name: 'other shape of b',
+        inputs: [
+          [2, 3],
+          [2, 3],
+          [2, 1],
+        ],
+        attrs: {},
+      },
+      { name: 'two inputs', inputs: [[3], [3]], attrs: {} },
+      { name: 'an integer condition', inputs: [{ shape: [3], ids: 2 }, [3], [3]], attrs: {} },
+    ];
+  },
 };

@@ -1,10 +1,9 @@
 import type { HeadModel } from '../bert/heads/head-model.js';
 import { DataError } from '../core/errors.js';
-import type { Entity } from '../data/metrics/entities.js';
-import { entitiesOf } from '../data/metrics/entities.js';
-import { openAs } from './tasks/folder.js';
-import { answer } from './tasks/infer.js';
-import { choiceKind, qaKind, sequenceKind, tagKind, wordsOf } from './tasks/kinds.js';
+import { type Entity, entitiesOf } from '../data/metrics/entities.js';
+
+/** Tasks, and what reads models. */
+const files = () => import('./files.js');
 
 /** A fine-tuned model that answers; `dispose` gives its memory back. */
 export abstract class Predictor<Input, Output> {
@@ -54,7 +53,8 @@ export class Classifier extends Predictor<TextInput, Classification> {
     super(loaded);
   }
 
-  private static open(path: string) {
+  private static async open(path: string) {
+    const { openAs, sequenceKind } = await files();
     return openAs(path, (kind) => (kind === 'classify' || kind === 'pair' ? sequenceKind(kind) : null));
   }
 
@@ -64,6 +64,7 @@ export class Classifier extends Predictor<TextInput, Classification> {
   }
 
   async predictAll(inputs: readonly TextInput[]): Promise<Classification[]> {
+    const { answer } = await files();
     const { model, task } = this.loaded;
     const answers = await answer(model, task, inputs.map(example));
     return answers.map(({ labels, scores }) => {
@@ -80,7 +81,8 @@ export class Regressor extends Predictor<TextInput, number> {
     super(loaded);
   }
 
-  private static open(path: string) {
+  private static async open(path: string) {
+    const { openAs, sequenceKind } = await files();
     return openAs(path, (kind) => (kind === 'regress' ? sequenceKind(kind) : null));
   }
 
@@ -90,6 +92,7 @@ export class Regressor extends Predictor<TextInput, number> {
   }
 
   async predictAll(inputs: readonly TextInput[]): Promise<number[]> {
+    const { answer } = await files();
     const { model, task } = this.loaded;
     return (await answer(model, task, inputs.map(example))).map(({ scores }) => scores[0]);
   }
@@ -109,7 +112,8 @@ export class Tagger extends Predictor<string | readonly string[], Tagging> {
     super(loaded);
   }
 
-  private static open(path: string) {
+  private static async open(path: string) {
+    const { openAs, tagKind } = await files();
     return openAs(path, (kind) => (kind === 'tag' ? tagKind : null));
   }
 
@@ -119,6 +123,7 @@ export class Tagger extends Predictor<string | readonly string[], Tagging> {
   }
 
   async predictAll(inputs: readonly (string | readonly string[])[]): Promise<Tagging[]> {
+    const { answer, wordsOf } = await files();
     const { model, task } = this.loaded;
     const split = (input: string | readonly string[]): readonly string[] =>
       typeof input === 'string' ? wordsOf(input, task.tokenizer) : input;
@@ -151,7 +156,8 @@ export class Reader extends Predictor<Question, FoundAnswer> {
     super(loaded);
   }
 
-  private static open(path: string) {
+  private static async open(path: string) {
+    const { openAs, qaKind } = await files();
     return openAs(path, (kind) => (kind === 'qa' ? qaKind : null));
   }
 
@@ -161,6 +167,7 @@ export class Reader extends Predictor<Question, FoundAnswer> {
   }
 
   async predictAll(inputs: readonly Question[]): Promise<FoundAnswer[]> {
+    const { answer } = await files();
     const { model, task } = this.loaded;
     const examples = inputs.map((input, line) => ({ ...input, line, id: `${line}`, answers: [] }));
     const answers = await answer(model, task, examples);
@@ -186,7 +193,8 @@ export class Chooser extends Predictor<ChoiceQuestion, Choice> {
     super(loaded);
   }
 
-  private static open(path: string) {
+  private static async open(path: string) {
+    const { openAs, choiceKind } = await files();
     return openAs(path, (kind) => (kind === 'choice' ? choiceKind : null));
   }
 
@@ -197,6 +205,7 @@ export class Chooser extends Predictor<ChoiceQuestion, Choice> {
 
   /** @throws {DataError} a question without choices */
   async predictAll(inputs: readonly ChoiceQuestion[]): Promise<Choice[]> {
+    const { answer } = await files();
     const { model, task } = this.loaded;
     if (inputs.some(({ choices }) => choices.length === 0)) {
       throw new DataError('a question has no choices', { code: 'DATA-TASK', fix: 'give each at least one' });

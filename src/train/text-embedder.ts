@@ -4,10 +4,10 @@ import { BareBert } from '../bert/bare.js';
 import { type BertInput, packSequences } from '../bert/input.js';
 import { ConfigError } from '../core/errors.js';
 import type { Tokenizer } from '../data/tokenizer.js';
-import { readSentenceModules, type SentenceModules } from '../io/sentence-modules.js';
+import type { SentenceModules } from '../io/sentence-modules.js';
 import { inference } from '../nn/pass.js';
 import { usePrecision } from '../nn/precision.js';
-import { type LoadedModel, loadModelAs, type ModelKind } from './model-folder.js';
+import type { LoadedModel, ModelKind } from './model-folder.js';
 import { applyDense, poolRows, toUnit } from './pool.js';
 
 /** What overrules the model's own settings. */
@@ -74,6 +74,7 @@ export class TextEmbedder {
    * @throws as `loadModel`
    */
   static async load(folder: string, options: EmbedOptions = {}): Promise<TextEmbedder> {
+    const { loadModelAs, readSentenceModules } = await import('./files.js');
     const modules = await readSentenceModules(folder);
     const loaded = await loadModelAs(folder, ENCODER);
     usePrecision(loaded.model, 'f32', { frozen: true });
