@@ -40,6 +40,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
     return DefineClass(env, "Engine",
                        {
                            InstanceMethod<&Engine::commit>("commit"),
+                           InstanceMethod<&Engine::discard>("discard"),
                            InstanceMethod<&Engine::exec>("exec"),
                            InstanceMethod<&Engine::copy_in>("copyIn"),
                            InstanceMethod<&Engine::copy_out>("copyOut"),
@@ -78,6 +79,12 @@ class Engine : public Napi::ObjectWrap<Engine> {
     const bool done = arena_->commit((int64_t)number(info, 0));
     Napi::MemoryManagement::AdjustExternalMemory(info.Env(), arena_->committed() - before);
     return Napi::Boolean::New(info.Env(), done);
+  }
+
+  // discard(from, to): the system may have these bytes until they are used again; what they hold is lost.
+  Napi::Value discard(const Napi::CallbackInfo& info) {
+    arena_->discard((int64_t)number(info, 0), (int64_t)number(info, 1));
+    return info.Env().Undefined();
   }
 
   // exec(words, count, marks or undefined): runs the commands in the first `count` numbers of a Float64Array, and

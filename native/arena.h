@@ -45,7 +45,15 @@ class Arena {
     return true;
   }
 
+  // Gives the whole pages of [from, to) back to the system. They stay usable, with any content.
+  void discard(int64_t from, int64_t to) {
+    from = (from + kPage - 1) / kPage * kPage;
+    to = (to < committed_ ? to : committed_) / kPage * kPage;
+    if (from >= 0 && from < to) drop(from, to);
+  }
+
  private:
+  static const int64_t kPage = 16384;  // a multiple of every page size there is on the processors served
   static const int64_t kStep = (int64_t)64 << 20;
   static int64_t round_up(int64_t bytes) { return (bytes + kStep - 1) / kStep * kStep; }
 
@@ -68,6 +76,7 @@ class Arena {
 #endif
     return true;
   }
+  void drop(int64_t from, int64_t to) { madvise(base_ + from, (size_t)(to - from), MADV_DONTNEED); }
   void release() { munmap(base_, (size_t)size_); }
 #else
   // No reservation without memory: take at most 2 GiB.
@@ -76,6 +85,7 @@ class Arena {
     return (char*)operator new((size_t)bytes, std::align_val_t(64), std::nothrow);
   }
   bool back(int64_t) { return true; }
+  void drop(int64_t, int64_t) {}
   void release() { operator delete(base_, std::align_val_t(64)); }
 #endif
 

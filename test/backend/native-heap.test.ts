@@ -67,6 +67,17 @@ describe('heap', () => {
     expect(heap.take(640)).toMatchObject({ at: 0, size: 640 });
   });
 
+  test('knows its gaps of a size and more, and where it ends', () => {
+    const heap = new Heap(0, 64, () => true);
+    const blocks = [640, 64, 256, 64, 128, 64].map((size) => heap.take(size) as Block);
+    for (const i of [0, 2, 4]) heap.give(blocks[i]);
+    expect([...heap.gaps(256)]).toEqual([
+      [704, 960],
+      [0, 640],
+      [1216, Number.MAX_SAFE_INTEGER],
+    ]);
+  });
+
   test('a step that repeats asks for no more memory', () => {
     const asked: number[] = [];
     const heap = new Heap(0, 64, (bytes) => {

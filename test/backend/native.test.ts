@@ -122,6 +122,31 @@ describeNative('memory of the native backend', () => {
     expect(await b.read(again)).toEqual(new Float32Array([Number.NaN, Number.NaN]));
   });
 
+  test('what is free goes back to the system when a recording gets its room, and what is not stays', async () => {
+    const backend = createNativeBackend({ arenaGb: 0.5, poison: false });
+    const rss = (): number => process.memoryUsage.rss();
+    const before = rss();
+    const n = 2 ** 23; // 32 MiB of floats
+    const [kept, gone, last] = [1, 2, 3].map((value) => {
+      const buf = backend.alloc(n, 'f32');
+      backend.kernels.fill(buf, value);
+      return buf;
+    });
+    backend.free(gone);
+    const recording = backend.record(() => {
+      const big = backend.alloc(2 * n, 'f32'); // larger than the gap
+      backend.kernels.fill(big, 4);
+      backend.kernels.accumulate(last, kept);
+      backend.free(big);
+    });
+    expect(rss() - before).toBeLessThan(2.5 * 4 * n);
+    recording.run({ step: 0, lr: 0, correction1: 1, correction2: 1 });
+    expect((await backend.read(kept)).every((x) => x === 4)).toBe(true);
+    recording.free();
+    for (const buf of [kept, last]) backend.free(buf);
+    expect(backend.liveBytes).toBe(0);
+  });
+
   test('empty buffers are buffers', async () => {
     const b = createNativeBackend();
     const [x, y] = [upload(b), b.alloc(0, 'f32')];

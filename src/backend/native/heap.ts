@@ -69,6 +69,13 @@ export class Heap {
     } else this.list(joined);
   }
 
+  /** Free blocks of at least `bytes`, in no order, and what lies behind the last block in use. */
+  *gaps(bytes: number): Generator<readonly [from: number, to: number]> {
+    for (const size of this.sizes.slice(this.lowerBound(bytes)))
+      for (const { at } of this.free.get(size) as Block[]) yield [at, at + size];
+    yield [this.top, Number.MAX_SAFE_INTEGER];
+  }
+
   private extend(size: number): Block | null {
     if (!this.grow(this.top + size)) return null;
     const block: Block = { at: this.top, size, before: this.last, after: null, slot: -1 };

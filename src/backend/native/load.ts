@@ -14,6 +14,8 @@ export interface Engine {
   readonly size: number;
   /** Makes the first `bytes` usable. @returns false where the system has no more */
   commit(bytes: number): boolean;
+  /** Lets the system have the memory of bytes `from` to `to` until they are used again; what they hold is lost. */
+  discard(from: number, to: number): void;
   /**
    * Runs the commands in the first `count` numbers.
    * @param marks four numbers a command: its code, when it began and ended (milliseconds from the call), its flops

@@ -26,6 +26,8 @@ const PAGE = 4096;
 /** Smaller blocks lie in a range of their own, so that they leave no gaps between large ones. */
 const LARGE = 32768;
 const MOST_SMALL = 2 ** 26;
+/** Smaller gaps are not worth a call to the system. */
+const LEAST_GAP = 2 ** 20;
 /** Bits of a NaN; as an i32 it is no id of any table. */
 const POISON = 0x7fc00000;
 
@@ -114,6 +116,12 @@ export class NativeMemory extends WindowMemory<BlockShare> {
     this.queue.run();
     this.engine.copyOut(placeOf(owned), data);
     return data;
+  }
+
+  /** Gives free memory back to the system: what is allocated next may lie elsewhere, and nobody uses both. */
+  trim(): void {
+    this.queue.run(); // what is enqueued may still read buffers that have been freed
+    for (const [from, to] of this.large.gaps(LEAST_GAP)) this.engine.discard(from, to);
   }
 
   protected take(_length: number, bytes: number): BlockShare {

@@ -17,6 +17,8 @@ export class RecordingRoom {
     const length = Math.ceil(bytes / 4);
     if (this.buf !== null && this.buf.length >= length) return;
     if (this.buf !== null) this.memory.free(this.buf);
+    // The step that is recorded ran before, in memory that is free now and may be too scattered for a room.
+    this.memory.trim();
     this.buf = this.memory.alloc(length, 'f32');
   }
 
