@@ -133,12 +133,72 @@ static inline Vec normal_cdf(Vec x, Vec* density) {
 // The tanh form of GELU is x sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3); this returns 2 u.
 static inline Vec gelu_tanh_argument(Vec x) { return x * (x * x * 0.0713548163f + 1.59576912f); }
 
-// x^c lane by lane; the small powers that models use are products.
-static inline Vec vpow(Vec x, float c) {
-  if (c == 1.f) return x;
+// Half as many doubles as a vector has floats: where float32 has too few digits in between.
+typedef float Half __attribute__((vector_size(2 * VL)));
+typedef double DVec __attribute__((vector_size(4 * VL)));
+typedef int64_t DIVec __attribute__((vector_size(4 * VL)));
+typedef uint64_t DUVec __attribute__((vector_size(4 * VL)));
+
+static inline DVec dsplat(double x) { return x - DVec{}; }
+
+// log2 a for floats a >= 0, within 2^-37 of the result; -inf at 0. Mantissa m in [sqrt 1/2, sqrt 2), 2 atanh(s) / ln 2
+// with s = (m - 1) / (m + 1) by a minimax polynomial in s^2.
+static inline DVec dlog2(DVec a) {
+  static const double c[] = {0.34073017685420719, 0.41167271486031312, 0.57708358503747197, 0.96179667334147724,
+                             2.8853900817900859};
+  const DUVec bits = (DUVec)a, biased = (bits + 0x00095f619980c433) >> 52;  // the exponent, 1023 added
+  const DVec m = (DVec)(bits - (biased << 52) + ((uint64_t)1023 << 52));
+  const DVec exponent = (DVec)(biased | 0x4330000000000000) - (0x1p52 + 1023);
+  const DVec s = (m - 1.) / (m + 1.), z = s * s;
+  DVec p = dsplat(c[0]);
+  for (int i = 1; i < 5; ++i) p = p * z + c[i];
+  const DVec finite = a < (double)kInf ? p * s + exponent : a;
+  return a == 0. ? dsplat(-(double)kInf) : finite;
+}
+
+// 2^t within 2^-34 of the result, for results that are floats; what is too large or small for one stays so.
+static inline DVec dexp2(DVec t) {
+  static const double c[] = {1.5201854450861378e-5, 1.5469289406442467e-4, 1.3333922843441671e-3, 9.6180272604326252e-3,
+                             5.5504103531415146e-2, 0.24022651198097682,   0.69314718072851791,   0.9999999999616875};
+  const DVec low = dsplat(-160.), high = dsplat(160.);
+  t = low > t ? low : t;
+  t = high < t ? high : t;
+  const DVec shifted = t + 0x1.8p52, r = t - (shifted - 0x1.8p52);  // the last bits of `shifted` are n of 2^n
+  DVec p = dsplat(c[0]);
+  for (int i = 1; i < 8; ++i) p = p * r + c[i];
+  return (DVec)((DUVec)p + ((DUVec)shifted << 52));
+}
+
+// a^c for floats a >= 0 within 0.52 ulp: 2^(c log2 a) with doubles in between, rounded once.
+static inline Vec power_of_size(Vec a, float c) {
+  Half half[2];
+  __builtin_memcpy(half, &a, sizeof a);
+  const DVec low = dexp2(dlog2(__builtin_convertvector(half[0], DVec)) * (double)c);
+  const DVec high = dexp2(dlog2(__builtin_convertvector(half[1], DVec)) * (double)c);
+  Vec y;
+  for (int i = 0; i < VL / 2; ++i) y[i] = (float)low[i];
+  for (int i = 0; i < VL / 2; ++i) y[VL / 2 + i] = (float)high[i];
+  return y;
+}
+
+// x^c within 0.52 ulp; NaN, 0 and infinity as JavaScript's ** has them: 1^inf is NaN. Floats from 2^24 on are even.
+static inline Vec any_power(Vec x, float c) {
+  const Vec y = power_of_size(vabs(x), c);
+  const bool small = c > -0x1p24f && c < 0x1p24f;
+  const int32_t whole = small ? (int32_t)c : 0;
+  if (small && (float)whole != c) return (x < 0.f) & (x > -kInf) ? splat(__builtin_nanf("")) : y;
+  return whole % 2 == 0 ? y : copy_sign(y, x);
+}
+
+// The powers that models use take an operation or two and are within 1.5 ulp.
+static inline bool is_plain_power(float c) {
+  return c == 0.f || c == 1.f || c == 2.f || c == 3.f || c == -1.f || c == 0.5f;
+}
+static inline Vec plain_power(Vec x, float c) {
+  if (c == 0.f) return splat(1.f);
   if (c == 2.f) return x * x;
   if (c == 3.f) return x * x * x;
-  Vec y;
-  for (int i = 0; i < VL; ++i) y[i] = __builtin_powf(x[i], c);
-  return y;
+  if (c == -1.f) return 1.f / x;
+  if (c == 0.5f) return x == -kInf ? splat(kInf) : vsqrt(x + 0.f);  // of -0 it is +0
+  return x;
 }

@@ -21,9 +21,9 @@ PowersFn* powers_of(const KernelTable& table) {
   return bg_powers_base;
 }
 
-void apply(const KernelTable& table, int code, const float* x, float* y, int64_t n) {
+void apply(const KernelTable& table, int code, const float* x, float* y, int64_t n, float c = 0) {
   if (code == kPower) powers_of(table)(x, y, n);
-  else table.unary(&kSerial, code, x, y, n, 0.f);
+  else table.unary(&kSerial, code, x, y, n, c);
 }
 
 double sigmoid(double x) { return 1 / (1 + exp(-x)); }
@@ -37,13 +37,31 @@ struct Function {
   double low, high;  // range of x
   double ulps;       // bound stated in native/math.inl
   double absolute;   // an error up to this one is not counted
+  float c = 0;       // the function's constant
 };
 
+#define POW(name, c, low, ulps)                                                               \
+  {                                                                                           \
+    name, kPowScalar, [](double x) { return pow(x, (double)(c)); }, low, HUGE_VAL, ulps, 0, c \
+  }
+
 const Function kFunctions[] = {
-    {"exp", kExp, exp, -HUGE_VAL, HUGE_VAL, 1.1, 0},     {"log", kLog, log, 0, HUGE_VAL, 1, 0},
-    {"tanh", kTanh, tanh, -HUGE_VAL, HUGE_VAL, 1.5, 0},  {"sigmoid", kSigmoid, sigmoid, -HUGE_VAL, HUGE_VAL, 2.5, 0},
-    {"erf", kErf, erf, -HUGE_VAL, HUGE_VAL, 1.5, 0},     {"gelu", kGelu, gelu, -1e18, 1e18, 1.5, 2e-7},
-    {"exp2", kPower, exp2, -HUGE_VAL, 1, 1.4, 0x1p-126}, {"gelu_tanh", kGeluTanh, gelu_tanh, -1e12, 1e12, 2, 2e-7},
+    {"exp", kExp, exp, -HUGE_VAL, HUGE_VAL, 1.1, 0},
+    {"log", kLog, log, 0, HUGE_VAL, 1, 0},
+    {"tanh", kTanh, tanh, -HUGE_VAL, HUGE_VAL, 1.5, 0},
+    {"sigmoid", kSigmoid, sigmoid, -HUGE_VAL, HUGE_VAL, 2.5, 0},
+    {"erf", kErf, erf, -HUGE_VAL, HUGE_VAL, 1.5, 0},
+    {"gelu", kGelu, gelu, -1e18, 1e18, 1.5, 2e-7},
+    {"exp2", kPower, exp2, -HUGE_VAL, 1, 1.4, 0x1p-126},
+    {"gelu_tanh", kGeluTanh, gelu_tanh, -1e12, 1e12, 2, 2e-7},
+    POW("x^2.5", 2.5f, 0, 0.52),
+    POW("x^-0.7", -0.7f, 0, 0.52),
+    POW("x^7", 7.f, -HUGE_VAL, 0.52),
+    POW("x^-40", -40.f, -HUGE_VAL, 0.52),
+    POW("x^0.01", 0.01f, 0, 0.52),
+    POW("x^3", 3.f, -HUGE_VAL, 1.5),
+    POW("x^0.5", 0.5f, 0, 0.52),
+    POW("x^-1", -1.f, -HUGE_VAL, 0.52),
 };
 
 struct Worst {
@@ -73,7 +91,7 @@ void scan(const Function& f, const std::vector<const KernelTable*>& tables, uint
       if (value >= f.low && value <= f.high) x.push_back(value), exact.push_back(f.exact(value));
     }
     for (size_t t = 0; t < tables.size(); ++t) {
-      apply(*tables[t], f.code, x.data(), y.data(), (int64_t)x.size());
+      apply(*tables[t], f.code, x.data(), y.data(), (int64_t)x.size(), f.c);
       for (size_t i = 0; i < x.size(); ++i) {
         const double error = fabs(y[i] - exact[i]) <= f.absolute ? 0 : error_in_ulps(y[i], exact[i]);
         if (!(error <= worst[t].ulps)) worst[t] = {error, x[i]};
@@ -83,6 +101,31 @@ void scan(const Function& f, const std::vector<const KernelTable*>& tables, uint
 }
 
 }  // namespace
+
+// Powers of what is no ordinary number, as JavaScript's ** has them.
+static void check_powers(const KernelTable& table) {
+  const float inf = INFINITY, x[] = {0.f, -0.f, inf, -inf, 1.f, -1.f, -2.f, 0.5f};
+  struct {
+    float c, y[8];
+  } const rows[] = {
+      {0, {1, 1, 1, 1, 1, 1, 1, 1}},
+      {0.5f, {0, 0, inf, inf, 1, NAN, NAN, (float)sqrt(0.5)}},
+      {-1, {inf, -inf, 0, -0.f, 1, -1, -0.5f, 2}},
+      {5, {0, -0.f, inf, -inf, 1, -1, -32, 0.03125f}},
+      {-2, {inf, inf, 0, 0, 1, 1, 0.25f, 4}},
+      {-1.5f, {inf, inf, 0, 0, 1, NAN, NAN, (float)sqrt(8)}},
+      {inf, {0, 0, inf, inf, NAN, NAN, inf, 0}},
+      {-inf, {inf, inf, 0, 0, NAN, NAN, 0, inf}},
+      {NAN, {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN}},
+  };
+  for (const auto& row : rows) {
+    float y[8];
+    apply(table, kPowScalar, x, y, 8, row.c);
+    for (int i = 0; i < 8; ++i)
+      if (isnan(row.y[i]) ? !isnan(y[i]) : y[i] != row.y[i] || signbit(y[i]) != signbit(row.y[i]))
+        fail(table, std::to_string(x[i]) + " to the power of " + std::to_string(row.c));
+  }
+}
 
 void check_functions(const std::vector<const KernelTable*>& tables, uint32_t stride) {
   const uint64_t half = 1ull << 31;
@@ -96,7 +139,7 @@ void check_functions(const std::vector<const KernelTable*>& tables, uint32_t str
       const Worst& w = worst[t].ulps >= others[t].ulps ? worst[t] : others[t];
       const float nan = NAN;
       float y;
-      apply(*tables[t], f.code, &nan, &y, 1);
+      apply(*tables[t], f.code, &nan, &y, 1, f.c);
       printf("  %s %.2f ulp at %.9g", tables[t]->isa, w.ulps, w.x);
       if (!(w.ulps <= f.ulps)) fail(*tables[t], std::string(f.name) + " is less exact than stated");
       if (!isnan(y)) fail(*tables[t], std::string(f.name) + " of NaN is a number");
@@ -104,6 +147,7 @@ void check_functions(const std::vector<const KernelTable*>& tables, uint32_t str
     printf("\n");
   }
   for (const KernelTable* table : tables) {
+    check_powers(*table);
     // What fills a row of scores up, and what a mask hides, must have no weight at all.
     const float x[] = {-INFINITY, -10000.f, -127.5f, 0.f};
     float y[4];
