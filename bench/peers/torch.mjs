@@ -29,7 +29,8 @@ function ordersOf(child, id, c, data) {
 
 async function prepare(child, id, c, data) {
   if (!child.hello.ops.includes(c.op.name)) return 'has no such op';
-  await child.ask(ordersOf(child, id, c, data));
+  const { handsOn } = await child.ask(ordersOf(child, id, c, data));
+  if (handsOn) return 'runs no kernel: it hands the gradient on as it is';
   return {
     run: async (times) => (await child.ask({ do: 'run', id, times })).seconds,
     results: async () => {

@@ -84,6 +84,13 @@ class Case:
         with torch.no_grad():
             return [self.f(self.inputs, self.attrs)]
 
+    def hands_on(self):
+        """Whether all gradients are dOut itself or parts of it: no kernel runs then."""
+        if self.y is None:
+            return False
+        given = self.d_out.untyped_storage().data_ptr()
+        return all(gradient.untyped_storage().data_ptr() == given for gradient in self.call())
+
     def run(self, times):
         start = time.perf_counter()
         for _ in range(times):
@@ -108,7 +115,7 @@ def main():
         try:
             if order["do"] == "prepare":
                 cases[order["id"]] = Case(order)
-                answer = {}
+                answer = {"handsOn": cases[order["id"]].hands_on()}
             elif order["do"] == "run":
                 answer = cases[order["id"]].run(order["times"])
             elif order["do"] == "results":

@@ -1,7 +1,7 @@
 import type { UnaryFn } from '../backend/backend.js';
 import { numel } from '../core/shape.js';
 import { takes } from './check.js';
-import type { Arg, ComposeCtx, GradOp, Op, OpDoc, Workload } from './op.js';
+import type { Arg, BackwardCtx, ComposeCtx, GradOp, Op, OpDoc, Workload } from './op.js';
 import { bytesOf } from './reduction.js';
 import { rowsWorkload, type UnarySampling, unaryBadSamples, unarySamples } from './samples.js';
 
@@ -15,6 +15,8 @@ export interface UnaryRow extends UnaryFn {
   readonly doc: OpDoc;
   readonly samples: UnarySampling;
   readonly compose?: (ctx: ComposeCtx<UnaryAttrs>) => Arg;
+  /** Absent: dOut times the slope, by a kernel. */
+  readonly backward?: (ctx: BackwardCtx<UnaryAttrs>) => readonly Arg[];
   /** Where a BERT meets it; default: hidden states. */
   readonly bert?: Workload<UnaryAttrs>['bert'];
 }
@@ -43,7 +45,7 @@ export function unaryOp(row: UnaryRow): UnaryOp {
     },
     cost: ([x]) => ({ flops: numel(x), bytes: bytesOf(x, x) }),
     forward: ({ kernels }, [x], y, { c }) => kernels.unary(row, x.buf, y.buf, c),
-    backward: ({ inputs: [x], out, dOut, attrs, runGrad }) => [...runGrad(slope, [x, out, dOut], attrs)],
+    backward: row.backward ?? (({ inputs: [x], out, dOut, attrs, runGrad }) => runGrad(slope, [x, out, dOut], attrs)),
     ...(row.compose === undefined ? {} : { compose: row.compose }),
     get samples() {
       return unarySamples(row.samples);
