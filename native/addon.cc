@@ -45,6 +45,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
                            InstanceMethod<&Engine::copy_in>("copyIn"),
                            InstanceMethod<&Engine::copy_out>("copyOut"),
                            InstanceMethod<&Engine::fma_peak>("fmaPeak"),
+                           InstanceMethod<&Engine::bandwidth>("bandwidth"),
                            InstanceAccessor<&Engine::isa>("isa"),
                            InstanceAccessor<&Engine::bf16>("bf16"),
                            InstanceAccessor<&Engine::int8>("int8"),
@@ -121,6 +122,18 @@ class Engine : public Napi::ObjectWrap<Engine> {
     const char* error = nullptr;
     bg_select(table_->isa, &error);
     return Napi::Number::New(info.Env(), bg_peak((int)number(info, 0), (int)number(info, 1)));
+  }
+
+  // bandwidth(offset, bytes): measured GB/s of moving memory within so many bytes of the arena, which are overwritten.
+  Napi::Value bandwidth(const Napi::CallbackInfo& info) {
+    const double bytes = number(info, 1);
+    if (!(bytes >= 1024)) throw fail(info, "bandwidth: too few bytes");
+    float* const p = (float*)at(info, (size_t)bytes);
+    const std::unique_lock<std::shared_mutex> alone(pool_in_use);
+    bg_set_threads(threads_);
+    const char* error = nullptr;
+    bg_select(table_->isa, &error);
+    return Napi::Number::New(info.Env(), bg_bandwidth(p, (int64_t)bytes));
   }
 
   Napi::Value isa(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), table_->isa); }

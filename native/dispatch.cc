@@ -97,3 +97,36 @@ double bg_peak(int threads, int bits) {
   bg_set_threads(before);
   return best / 1e9;
 }
+
+double bg_bandwidth(float* p, int64_t bytes) {
+  struct Pass {
+    const KernelTable* table;
+    float* p;
+    int64_t floats, rounds;  // of a part
+    int way;
+    double moved[256];
+  } pass = {chosen, p, 0, 1, kMoveWrite, {}};
+  const Run* run = bg_run();
+  pass.floats = bytes / 4 / run->threads / 16 * 16;
+  auto body = [](void* context, int64_t part, int64_t) {
+    Pass* a = static_cast<Pass*>(context);
+    a->moved[part] = a->table->move_loop(a->way, a->p + part * a->floats, a->floats, a->rounds);
+  };
+  run->parallel_for(run->threads, 1, body, &pass);  // each part is written first by whom it belongs to
+  // A hand-off weighs nothing beside 64 MiB. The best of several: a thread may be late, and neighbours use a cache too.
+  pass.rounds = bytes < (1 << 26) ? (1 << 26) / bytes : 1;
+  const std::chrono::duration<double> turn(0.015);
+  double best = 0;
+  for (pass.way = 0; pass.way < kMoveCount; ++pass.way) {
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < 5 || std::chrono::steady_clock::now() - start < turn; ++i) {
+      const auto begin = std::chrono::steady_clock::now();
+      run->parallel_for(run->threads, 1, body, &pass);
+      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+      double moved = 0;
+      for (int t = 0; t < run->threads; ++t) moved += pass.moved[t];
+      if (moved / seconds.count() > best) best = moved / seconds.count();
+    }
+  }
+  return best / 1e9;
+}

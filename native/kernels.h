@@ -120,6 +120,19 @@ enum UnaryFn {
   kUnaryCount
 };
 enum BinaryFn { kAdd, kSub, kMul, kDiv, kMaximum, kMinimum, kEqual, kGreater, kLess, kBinaryCount };
+// Ways to move memory, for the measured bandwidth; "past": past the caches. Add is y += x.
+enum MoveWay {
+  kMoveRead,
+  kMoveWrite,
+  kMoveWritePast,
+  kMoveScale,
+  kMoveCopy,
+  kMoveCopyPast,
+  kMoveAdd,
+  kMoveTriad,
+  kMoveTriadPast,
+  kMoveCount
+};
 enum ReduceFn { kSum, kMax, kMin };
 
 // Arithmetic on numbers of fewer bits. `by` names the instruction that multiplies them; null: this instruction set has
@@ -186,6 +199,8 @@ struct KernelTable {
   void (*adamw)(const Run*, const AdamWCall*);
   // Multiply-adds in registers, for the measured peak: their number of floating-point operations.
   double (*fma_loop)(int64_t rounds);
+  // Moves n floats at a 64-byte aligned p in one of the ways, `rounds` times: how many bytes, each access counted.
+  double (*move_loop)(int way, float* p, int64_t n, int64_t rounds);
 };
 
 extern "C" const KernelTable bg_kernels_base;

@@ -64,4 +64,5 @@ extern "C" const KernelTable BG_TABLE = {
     .sum_squares = sum_squares,
     .adamw = adamw,
     .fma_loop = fma_loop,
+    .move_loop = move_loop,
 };

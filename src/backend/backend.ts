@@ -359,7 +359,9 @@ export interface Backend {
   trace?: CallLog | null;
   /** Measured GFLOP/s of multiply-adds in registers: what no kernel can exceed. Takes a part of a second. */
   readonly fmaPeak?: (threads?: number, precision?: Precision) => number;
-  /** The same on a device, which has to be waited for. */
+  /** Measured GB/s of the fastest way to move memory over and over within so many bytes. Takes some tenths of a second. */
+  readonly movePeak?: (bytes: number) => number;
+  /** Both on a device, which has to be waited for. */
   readonly deviceRoofs?: DeviceRoofs;
   /** How much it has chosen by trials, and where that is kept: words for people. */
   readonly trials?: string;

@@ -19,8 +19,8 @@ export interface Placed {
 }
 
 const KIB = 1024;
-/** From the first-level cache to well beyond the last one. */
-const FOOTPRINTS = [32 * KIB, 256 * KIB, 1024 * KIB, 4096 * KIB, 16_384 * KIB, 262_144 * KIB];
+/** From the first-level cache to well beyond the last one; close together where second-level caches end. */
+const FOOTPRINTS = [32, 256, 1024, 2048, 4096, 8192, 16_384, 262_144].map((kib) => kib * KIB);
 const TURN = { rounds: 2, seconds: 0.03 };
 
 /** Ways to move memory: the buffers of `length` elements that one call reads and writes, and the call. */
@@ -63,8 +63,12 @@ const WAYS: readonly Way[] = [
   },
 ];
 
-/** The best of all ways at one footprint, and the seconds that the slowest of them takes for a call. */
+/**
+ * The best of all ways at one footprint, and the seconds that the slowest of them takes for a call. A backend that moves
+ * memory without kernels knows more ways than they have, and none of its kernels is faster.
+ */
 async function bandwidthOf(backend: Backend, footprint: number): Promise<{ gbs: number; slowest: number }> {
+  if (backend.movePeak !== undefined) return { gbs: backend.movePeak(footprint), slowest: 0 };
   let [best, slowest] = [(await backend.deviceRoofs?.copy?.(footprint)) ?? 0, 0];
   for (const way of WAYS) {
     const { bytes, call, free } = way(backend, footprint / 4);

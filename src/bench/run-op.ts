@@ -203,8 +203,21 @@ function productFlops(kernel: string, [call]: readonly unknown[]): number {
   return 2 * m * n * k * batch;
 }
 
+/** Where a slope is looked at, to see what it depends on: on both sides of a kink, and where c x^(c - 1) varies. */
+const PROBES = [-1.5, 0.25, 3] as const;
+
+/** What a kernel reads and writes: of a slope's input and result (y = x^2: dX = 2 x dOut) only what its formula has. */
+function touched(kernel: string, args: readonly unknown[]): readonly unknown[] {
+  if (kernel !== 'unaryGrad') return args;
+  const [fn, x, y, dY, dX, c] = args as Parameters<Kernels['unaryGrad']>;
+  const varies = (slopes: readonly number[]): boolean => slopes.some((slope) => !Object.is(slope, slopes[0]));
+  const readsX = PROBES.some((at) => varies(PROBES.map((probe) => fn.dJs(probe, at, c))));
+  const readsY = PROBES.some((at) => varies(PROBES.map((probe) => fn.dJs(at, probe, c))));
+  return [...(readsX ? [x] : []), ...(readsY ? [y] : []), dY, dX];
+}
+
 /**
- * The work of one call. Forward it is what the op says; backward the buffers that its kernels are given, each once,
+ * The work of one call. Forward it is what the op says; backward the buffers that its kernels read and write, each once,
  * and the products among them (attention: five in place of two, Dao et al. 2022, appendix B.4).
  */
 export function workOf(backend: Backend, c: BenchCase, data: CaseData): Work {
@@ -216,7 +229,7 @@ export function workOf(backend: Backend, c: BenchCase, data: CaseData): Work {
   let flops = 0;
   const spy = watched(backend, (kernel, args) => {
     flops += productFlops(kernel, args);
-    for (const arg of args) for (const buf of buffersIn(arg)) seen.set(buf, buf.length);
+    for (const arg of touched(kernel, args)) for (const buf of buffersIn(arg)) seen.set(buf, buf.length);
   });
   const prepared = new PreparedOp(spy, c, data);
   seen.clear();

@@ -66,8 +66,9 @@ export interface Outcome {
   readonly doubtful: readonly string[];
 }
 
-/** A kernel may come out so far above a roof: both are measured, and clocks move. */
-const OVER = 1.1;
+/** A kernel may come out above a roof by its own spread, within these limits: both are measured, and clocks move. */
+const LEAST_OVER = 0.03;
+const MOST_OVER = 0.1;
 const NOISY_SPREAD = 0.1;
 const NOISY_OTHERS = 0.05;
 
@@ -135,7 +136,8 @@ async function runCase(
   }
 }
 
-const isOver = ({ placed }: BenchResult): boolean => placed !== null && placed.roofFraction > OVER;
+const isOver = ({ placed, timing }: BenchResult): boolean =>
+  placed !== null && placed.roofFraction > 1 + Math.min(MOST_OVER, Math.max(LEAST_OVER, timing.spread));
 
 /** Peers that do not do the work of a case: nothing of ours is wrong then, but to compare means nothing. */
 function idlePeers(results: readonly BenchResult[], entrants: readonly Entrant[]): BenchResult[] {

@@ -7,6 +7,9 @@ import { type Contender, ours } from '../../src/bench/contender.js';
 import { measure } from '../../src/bench/measure.js';
 import { bandwidthRoof, betterOf, place, type Roofs } from '../../src/bench/roofs.js';
 import { refuseImpossible, runBench } from '../../src/bench/run.js';
+import { dataOf, workOf } from '../../src/bench/run-op.js';
+import { BACKENDS } from '../backends.js';
+import { describeIf } from '../skip.js';
 
 const options = { batch: 1, seq: 8, groups: ['bert'] } as const;
 const [softmax] = casesOf({ ...options, ops: ['softmax'], shapes: ['9x17'] });
@@ -132,6 +135,40 @@ test('a peer that does nothing is left out, with the reason', async () => {
   const outcome = await runBench([softmax], both, quick);
   expect([outcome.impossible, outcome.results.map((r) => r.contender)]).toEqual([[], ['js']]);
   expect(outcome.notRun[0]).toMatchObject({ contender: 'peer', reason: expect.stringContaining('faster than memory') });
+});
+
+test.each([
+  ['neg', 2],
+  ['mulScalar', 2],
+  ['square', 3], // 2 x dOut
+  ['tanh', 3], // (1 - y^2) dOut
+  ['powScalar', 3],
+])('bytes of the way back of %s: only what its slope reads', (name, buffers) => {
+  const [, c] = casesOf({ ...options, ops: [name], shapes: ['9x17'] });
+  expect(workOf(createJsBackend('f32'), c, dataOf(c)).bytes).toBe(buffers * 4 * 9 * 17);
+});
+
+describeIf(
+  BACKENDS.some(({ name }) => name === 'native'),
+  'native',
+  'the addon is not built',
+)('bandwidth', () => {
+  test('memory moves faster than any kernel moves it, and none is kept', () => {
+    const backend = BACKENDS.find(({ name }) => name === 'native')?.create() as Backend;
+    const length = 2 ** 18;
+    const [x, y] = [backend.alloc(length, 'f32'), backend.alloc(length, 'f32')];
+    const before = backend.liveBytes;
+    const gbs = backend.movePeak?.(8 * length) as number;
+    let best = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 20; i++) {
+      const begin = performance.now();
+      backend.kernels.copy(x, y, [length], { offset: 0, strides: [1] }, { offset: 0, strides: [1] });
+      void backend.flush(); // it has run when the call is back
+      best = Math.min(best, performance.now() - begin);
+    }
+    expect(gbs).toBeGreaterThan((8 * length) / best / 1e6 / 1.1);
+    expect(backend.liveBytes).toBe(before);
+  });
 });
 
 test('tensors of a call are counted: its input and its result', async () => {

@@ -113,6 +113,14 @@ export class NativeBackend implements Backend {
   fmaPeak(threads = this.threads, precision: Precision = 'f32'): number {
     return this.engine.fmaPeak(threads, BITS[precision]);
   }
+
+  movePeak(bytes: number): number {
+    const buf = this.memory.alloc(bytes / 4, 'f32');
+    this.queue.run(); // what is enqueued may still use this memory
+    const gbs = this.engine.bandwidth(this.memory.floats(buf, bytes / 4), bytes);
+    this.memory.free(buf);
+    return gbs;
+  }
 }
 
 function startEngine(addon: Addon, bytes: number, isa: string, threads: number): Engine {

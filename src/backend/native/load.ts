@@ -29,6 +29,8 @@ export interface Engine {
   readonly int8: string | null;
   /** Measured GFLOP/s of multiply-adds in registers on numbers of 32, 16 or 8 bits. */
   fmaPeak(threads: number, bits: number): number;
+  /** Measured GB/s of moving memory within so many bytes from `offset`, which are overwritten. */
+  bandwidth(offset: number, bytes: number): number;
 }
 
 /** What native/addon.cc exports. */
