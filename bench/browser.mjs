@@ -7,11 +7,9 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
-import { chromium } from 'playwright-core';
-import { IN_A_PAGE } from '../scripts/build-browser.mjs';
+import { serve } from '../scripts/serve.mjs';
 import { ROOT } from '../scripts/setup.mjs';
-import { serve } from '../test/browser/site.mjs';
+import { bundle, openChromium } from './browser/chromium.mjs';
 import { ratios, report } from './browser/report.mjs';
 
 const { values } = parseArgs({
@@ -56,8 +54,7 @@ async function buildPage() {
     throw new Error('the peers are not installed; run `npm install --prefix bench`');
   }
   const folder = mkdtempSync(join(tmpdir(), 'bertgrad-bench-'));
-  const entryPoints = [join(ROOT, 'bench/browser/page.mjs')];
-  await build({ ...IN_A_PAGE, entryPoints, outfile: join(folder, 'page.js') });
+  await bundle(join(ROOT, 'bench/browser/page.mjs'), join(folder, 'page.js'));
   const script = '<script type="module" src="page.js"></script>';
   writeFileSync(join(folder, 'index.html'), `<!doctype html><title>bench</title>${script}`);
   return folder;
@@ -91,14 +88,12 @@ async function runAll(page, version) {
 async function main() {
   const folder = await buildPage();
   const site = await serve(folder);
-  process.env.XDG_RUNTIME_DIR ??= '/tmp'; // Dawn complains without one
-  const args = ['--no-sandbox', '--enable-unsafe-webgpu', '--enable-unsafe-swiftshader', '--ignore-gpu-blocklist'];
-  const browser = await chromium.launch({ executablePath: process.env.CHROME_PATH ?? '/usr/bin/chromium', args });
+  const { browser, close } = await openChromium();
   try {
     const all = await runAll(await openPage(browser, site.url), browser.version());
     if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(all, null, 2)}\n`);
   } finally {
-    await browser.close();
+    await close();
     await site.close();
     rmSync(folder, { recursive: true, force: true });
   }

@@ -7,10 +7,9 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
-import { IN_A_PAGE } from '../scripts/build-browser.mjs';
+import { serve } from '../scripts/serve.mjs';
 import { ROOT } from '../scripts/setup.mjs';
-import { serve } from '../test/browser/site.mjs';
+import { bundle, openChromium } from './browser/chromium.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -31,7 +30,7 @@ const { values } = parseArgs({
 async function openSite() {
   const folder = mkdtempSync(join(tmpdir(), 'bertgrad-bench-'));
   cpSync(join(ROOT, 'bench/browser/ops.html'), join(folder, 'index.html'));
-  await build({ ...IN_A_PAGE, entryPoints: [join(ROOT, 'bench/browser/ops.mjs')], outfile: join(folder, 'ops.js') });
+  await bundle(join(ROOT, 'bench/browser/ops.mjs'), join(folder, 'ops.js'));
   const { url, close } = await serve(folder, Number(values.port));
   return {
     url,
@@ -43,10 +42,7 @@ async function openSite() {
 }
 
 async function headless({ url }) {
-  const { chromium } = await import('playwright-core');
-  process.env.XDG_RUNTIME_DIR ??= '/tmp'; // Dawn complains without one
-  const args = ['--no-sandbox', '--enable-unsafe-webgpu', '--enable-unsafe-swiftshader', '--ignore-gpu-blocklist'];
-  const browser = await chromium.launch({ executablePath: process.env.CHROME_PATH ?? '/usr/bin/chromium', args });
+  const { browser, close } = await openChromium();
   try {
     const page = await browser.newPage({ viewport: { width: 1100, height: 900 } });
     page.on('pageerror', (error) => console.error(error.message));
@@ -62,7 +58,7 @@ async function headless({ url }) {
     if (values.screenshot !== undefined) await page.screenshot({ path: values.screenshot });
     if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`);
   } finally {
-    await browser.close();
+    await close();
   }
 }
 

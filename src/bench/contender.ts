@@ -10,6 +10,8 @@ export interface Prepared {
   /** What it computes, to be held against float64 before it is timed: the result, or the gradient of each input. */
   results(): Promise<readonly (TypedData | null)[]>;
   free(): void | Promise<void>;
+  /** Seconds that a sample takes at least, where waiting for the last call has a price; absent: a few milliseconds. */
+  readonly leastSeconds?: number;
   /** Bytes of tensors at their most, from the inputs to the last result; absent: it does not tell. */
   readonly memory?: number;
 }

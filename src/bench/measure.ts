@@ -30,10 +30,11 @@ async function secondsOf(prepared: Prepared, times: number): Promise<number> {
 
 /** How many calls make a sample: grown until one takes long enough. */
 async function callsOf(prepared: Prepared): Promise<number> {
+  const least = prepared.leastSeconds ?? LEAST_SECONDS;
   for (let calls = 1; ; ) {
     const seconds = await secondsOf(prepared, calls);
-    if (seconds >= LEAST_SECONDS || calls >= MOST_CALLS) return calls;
-    calls = Math.min(MOST_CALLS, Math.ceil(calls * Math.min(10, (1.3 * LEAST_SECONDS) / Math.max(seconds, 1e-7))));
+    if (seconds >= least || calls >= MOST_CALLS) return calls;
+    calls = Math.min(MOST_CALLS, Math.ceil(calls * Math.min(10, (1.3 * least) / Math.max(seconds, 1e-7))));
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 /** Clock ticks since the machine began, of all its processors together. */
 interface Ticks {
@@ -11,15 +11,29 @@ interface Ticks {
 const TICK = 0.01; // seconds; USER_HZ is 100 on every Linux
 const STAT = '/proc/stat';
 
+/** What a process has used, and who started it; null: it is gone. */
+function processAt(pid: string): { parent: number; seconds: number } | null {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+    return { parent: Number(fields[1]), seconds: (Number(fields[11]) + Number(fields[12])) * TICK };
+  } catch {
+    return null;
+  }
+}
+
+/** Seconds of this process, of those it was told of, and of all that these have started: a browser computes in children. */
 function ownSeconds(pids: readonly number[]): number {
   const { user, system } = process.cpuUsage();
-  const others = pids.map((pid) => {
-    const path = `/proc/${pid}/stat`;
-    if (!existsSync(path)) return 0;
-    const fields = readFileSync(path, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
-    return (Number(fields[11]) + Number(fields[12])) * TICK;
-  });
-  return (user + system) / 1e6 + others.reduce((sum, seconds) => sum + seconds, 0);
+  const all = new Map(
+    readdirSync('/proc').flatMap((name) => {
+      const found = /^\d+$/.test(name) ? processAt(name) : null;
+      return found === null ? [] : [[Number(name), found] as const];
+    }),
+  );
+  const isOurs = (pid: number): boolean =>
+    pids.includes(pid) || (pid !== process.pid && all.has(pid) && isOurs(all.get(pid)?.parent ?? 0));
+  const others = [...all].filter(([pid]) => pid !== process.pid && isOurs(pid));
+  return (user + system) / 1e6 + others.reduce((sum, [, { seconds }]) => sum + seconds, 0);
 }
 
 function look(pids: readonly number[]): Ticks | null {
@@ -33,7 +47,7 @@ function look(pids: readonly number[]): Ticks | null {
 
 /**
  * Watches how much of the processors others use from now on.
- * @param pids further processes that work for us
+ * @param pids further processes that work for us, with all that they start
  * @returns a function that gives the share so far, 0 to 1; null where the system does not tell
  */
 export function watchOthers(pids: readonly number[]): () => number | null {

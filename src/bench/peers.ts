@@ -4,11 +4,25 @@ import type { Contender } from './contender.js';
 import type { ModelSide, ModelWork } from './model-work.js';
 
 /** Programs that others wrote, measured beside ours; each is optional, and lives in bench/peers as a module. */
-export const PEERS = ['torch', 'onnxruntime', 'tfjs', 'jax', 'js-pytorch', 'openblas', 'blis', 'onednn'] as const;
+export const PEERS = [
+  'torch',
+  'onnxruntime',
+  'tfjs',
+  'tfjs-webgl',
+  'tfjs-webgpu',
+  'jax',
+  'js-pytorch',
+  'openblas',
+  'blis',
+  'onednn',
+] as const;
 export type PeerName = (typeof PEERS)[number];
 
-/** Libraries that are opened by one program. */
-const PRODUCTS: readonly PeerName[] = ['openblas', 'blis', 'onednn'];
+/** Modules that open several; all others are called like their peer. */
+const MODULES: Partial<Record<PeerName, string>> = {
+  ...{ 'tfjs-webgl': 'tfjs-page', 'tfjs-webgpu': 'tfjs-page' },
+  ...{ openblas: 'products', blis: 'products', onednn: 'products' },
+};
 
 /** What a module of bench/peers gives: its contenders, or the reason why there are none here. */
 interface PeerModule {
@@ -33,7 +47,7 @@ const messageOf = (error: unknown): string =>
 
 /** What a module gives, or why it gives nothing. */
 async function ask<T>(name: PeerName, use: (peer: PeerModule) => Promise<T | string>): Promise<T | string> {
-  const path = new URL(`../../bench/peers/${PRODUCTS.includes(name) ? 'products' : name}.mjs`, import.meta.url);
+  const path = new URL(`../../bench/peers/${MODULES[name] ?? name}.mjs`, import.meta.url);
   if (!existsSync(fileURLToPath(path))) return 'its module is not part of this installation';
   try {
     return await use((await import(path.href)) as PeerModule);

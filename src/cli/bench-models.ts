@@ -3,7 +3,7 @@ import { modelNames, VOCAB } from '../bench/case.js';
 import type { ModelWork } from '../bench/model-work.js';
 import { type ModelOptions, type ModelOutcome, type ModelResult, runModel, workName } from '../bench/models.js';
 import type { Entrant, NotRun } from '../bench/run.js';
-import { seconds } from '../bench/units.js';
+import { seconds, times } from '../bench/units.js';
 import { UsageError } from '../core/errors.js';
 import { type EntrantFlags, list, peerNames } from './bench-entrants.js';
 import { bytes, columns, count, percent } from './ui.js';
@@ -62,8 +62,6 @@ const HEAD = ['model', 'batch', 'what', 'on', 'median', 'spread', 'tokens/s', 'o
 
 function modelRow(r: ModelResult, first: boolean): string[] {
   const { kind, model, batch, seq } = r.work;
-  const ratio =
-    r.ratio === null ? '1' : `${r.ratio.ratio.toFixed(2)} (${r.ratio.low.toFixed(2)}–${r.ratio.high.toFixed(2)})`;
   return [
     ...(first ? [model, `${batch} x ${seq}`, kind === 'train' ? 'training step' : 'inference'] : ['', '', '']),
     r.contender,
@@ -72,7 +70,7 @@ function modelRow(r: ModelResult, first: boolean): string[] {
     count(r.tokensPerSecond),
     r.mfu === null ? '–' : percent(r.mfu),
     bytes(r.memory),
-    ratio,
+    times(r.ratio),
   ];
 }
 

@@ -1,8 +1,8 @@
 import type { Comparison, ComparisonOutcome } from '../bench/compare.js';
 import type { Roofs } from '../bench/roofs.js';
-import type { BenchResult, NotRun, Outcome } from '../bench/run.js';
+import type { BenchResult, Entrant, NotRun, Outcome } from '../bench/run.js';
 import type { StepProfile } from '../bench/step.js';
-import { rate, seconds } from '../bench/units.js';
+import { rate, seconds, times } from '../bench/units.js';
 import { bytes, columns, percent } from './ui.js';
 
 /** What the machine can do at most, a line a backend. */
@@ -40,11 +40,6 @@ const HEAD = [
   'time ratio',
 ];
 
-function ratioText({ ratio }: BenchResult): string {
-  if (ratio === null) return '1';
-  return `${ratio.ratio.toFixed(2)} (${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)})`;
-}
-
 function resultRow(r: BenchResult, first: boolean): string[] {
   const gflops = r.work.flops === null ? null : r.work.flops / r.timing.median / 1e9;
   return [
@@ -60,7 +55,7 @@ function resultRow(r: BenchResult, first: boolean): string[] {
     r.placed?.bound ?? '–',
     r.memory === null ? '–' : bytes(r.memory),
     r.check.maxAbsError.toExponential(1),
-    ratioText(r),
+    times(r.ratio),
   ];
 }
 
@@ -74,6 +69,10 @@ export function resultLines(results: readonly BenchResult[]): string[] {
   });
   return columns(HEAD, rows, [0, 1, 2, 3, 9]);
 }
+
+/** What the others are, with their versions. */
+export const peerLines = (entrants: readonly Entrant[]): string[] =>
+  entrants.flatMap(({ contender: { backend, name, runsOn } }) => (backend === null ? [`${name}: ${runsOn}`] : []));
 
 /** Who did not take part, the same reason told once. */
 export function notRunLines(notRun: readonly NotRun[]): string[] {

@@ -10,7 +10,15 @@ import { profileStep, type StepProfile } from '../bench/step.js';
 import { readJsonFile, writeFileAtomic } from '../io/files.js';
 import { everySetting, list, oursOf, peerNames, peersOf } from './bench-entrants.js';
 import { type ModelFlags, modelLines, runModels, worksOf } from './bench-models.js';
-import { comparisonLines, doubtLines, notRunLines, resultLines, roofLines, stepLines } from './bench-view.js';
+import {
+  comparisonLines,
+  doubtLines,
+  notRunLines,
+  peerLines,
+  resultLines,
+  roofLines,
+  stepLines,
+} from './bench-view.js';
 import { lookAtMachine } from './machine.js';
 import { positive, positiveInt } from './options.js';
 import { chromeTrace } from './profile.js';
@@ -104,7 +112,12 @@ async function stepsOf(entrants: readonly Entrant[], flags: Flags, out: Write): 
 
 async function report(outcome: Outcome, entrants: readonly Entrant[], flags: Flags, out: Write): Promise<void> {
   const table = outcome.results.length === 0 ? [] : [...resultLines(outcome.results), ''];
-  const lines = [...table, ...notRunLines(outcome.notRun), ...(table.length === 0 ? [] : doubtLines(outcome))];
+  const lines = [
+    ...table,
+    ...peerLines(entrants),
+    ...notRunLines(outcome.notRun),
+    ...(table.length === 0 ? [] : doubtLines(outcome)),
+  ];
   if (lines.length > 0) out(`\n${lines.join('\n')}\n`);
   const first = entrants[0] as Entrant;
   const models = await runModels(first, outcome.roofs.get(first.contender.name)?.gflops ?? null, flags);

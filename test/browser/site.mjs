@@ -1,38 +1,14 @@
 // The conformance page, built and served on loopback. For one's own browser: node test/browser/site.mjs [port]
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { buildLibrary, IN_A_PAGE } from '../../scripts/build-browser.mjs';
+import { serve } from '../../scripts/serve.mjs';
 import { ROOT } from '../../scripts/setup.mjs';
 
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.map': 'application/json', '.txt': 'text/plain' };
-
-/** Serves the files of a folder to this machine alone. */
-export function serve(folder, port = 0) {
-  const server = createServer((request, response) => {
-    const name = new URL(request.url, 'http://page').pathname.slice(1) || 'index.html';
-    try {
-      if (name === 'favicon.ico') response.writeHead(204).end();
-      else if (!/^[\w.-]+$/.test(name)) response.writeHead(404).end();
-      else {
-        const body = readFileSync(join(folder, name));
-        response.writeHead(200, { 'content-type': `${TYPES[extname(name)] ?? 'text/plain'}; charset=utf-8` }).end(body);
-      }
-    } catch {
-      response.writeHead(404).end();
-    }
-  });
-  return new Promise((resolve, reject) => {
-    server.on('error', reject);
-    server.listen(port, '127.0.0.1', () => {
-      const close = () => new Promise((done) => server.close(done));
-      resolve({ url: `http://127.0.0.1:${server.address().port}`, close });
-    });
-  });
-}
+export { serve };
 
 /** Builds the library and the page into a folder of their own and serves it. */
 export async function openSite(port = 0) {

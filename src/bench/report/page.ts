@@ -47,7 +47,7 @@ function tableRow(r: BenchResult): Html {
     r.placed === null ? '–' : `${(100 * r.placed.roofFraction).toFixed(0)} %`,
     r.memory === null ? '–' : `${figures(r.memory / 1e6)} MB`,
     r.check.maxAbsError.toExponential(1),
-    r.ratio === null ? '1' : r.ratio.ratio.toFixed(2),
+    r.ratio === null ? '1' : figures(r.ratio.ratio),
   ];
   return `<tr><td>${esc(r.name)}</td><td>${esc(r.where)}</td><td>${esc(r.contender)}</td>${cells.map((cell) => `<td class="n">${esc(cell)}</td>`).join('')}</tr>`;
 }
@@ -84,7 +84,7 @@ function modelTable(results: readonly ModelResult[]): Html {
       r.tokensPerSecond.toFixed(0),
       r.mfu === null ? '–' : `${(100 * r.mfu).toFixed(0)} %`,
       `${(r.memory / 1e6).toFixed(0)} MB`,
-      r.ratio === null ? '1' : r.ratio.ratio.toFixed(2),
+      r.ratio === null ? '1' : figures(r.ratio.ratio),
     ];
     return `<tr><td>${esc(r.name)}</td><td>${esc(r.contender)}</td>${cells.map((cell) => `<td class="n">${esc(cell)}</td>`).join('')}</tr>`;
   });
