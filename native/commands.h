@@ -73,6 +73,15 @@ inline void run_pack(Job& job) {
   (narrow == nullptr ? job.table->pack : narrow->pack)(job.run, b, y, k, n, transpose_b);
 }
 
+inline void run_unpack(Job& job) {
+  const float* packed;
+  float* b;
+  int64_t k, n;
+  int transpose_b;
+  take_all(job, packed, b, k, n, transpose_b);
+  job.table->unpack(job.run, packed, b, k, n, transpose_b);
+}
+
 inline void run_dropout(Job& job) {
   const float* x;
   float* y;
@@ -174,6 +183,7 @@ inline constexpr Command kCommands[] = {
     {"argmax", Plain<&KernelTable::argmax>::run},
     {"matmul", run_matmul},
     {"pack", run_pack},
+    {"unpack", run_unpack},
     {"softmax", Plain<&KernelTable::softmax>::run},
     {"softmaxGrad", Plain<&KernelTable::softmax_grad>::run},
     {"logSoftmax", Plain<&KernelTable::log_softmax>::run},

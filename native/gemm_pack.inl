@@ -87,3 +87,15 @@ static void pack_once(const Run* run, const float* b, float* y, int64_t k, int64
   };
   parallel(run, (n + NR - 1) / NR, most(1, kGrain / most(1, k * NR)), body);
 }
+
+// b as it was before `pack_once`.
+static void unpack(const Run* run, const float* packed, float* b, int64_t k, int64_t n, int transpose_b) {
+  auto body = [=](int64_t begin, int64_t end) {
+    for (int64_t j = begin; j < end; ++j) {
+      const float* column = packed + j / NR * k * NR + j % NR;
+      float* to = transpose_b ? b + j * k : b + j;
+      for (int64_t p = 0; p < k; ++p) to[transpose_b ? p : p * n] = column[p * NR];
+    }
+  };
+  parallel(run, n, most(1, kGrain / most(1, k)), body);
+}

@@ -43,7 +43,7 @@ struct MatmulCall {
   int epilogue, fn;     // fn: kRelu, kGelu or kGeluTanh
   float* x;             // kActivate: receives t, or null; kSlope: what fn was applied to
   float* sums;          // [m] or null: sums of the rows of op(a), added to with kAddTo
-  const float* packed;  // b as `pack` laid it out, or null
+  const float* packed;  // b as `pack` laid it out, and b is not read; or null
 };
 
 struct AttentionCall {
@@ -169,6 +169,8 @@ struct KernelTable {
   void (*matmul)(const Run*, const MatmulCall*);
   // op(b) [k, n] for MatmulCall::packed, in k * (n + 64) floats.
   void (*pack)(const Run*, const float* b, float* y, int64_t k, int64_t n, int transpose_b);
+  // b again, bit for bit, of what `pack` made of it.
+  void (*unpack)(const Run*, const float* packed, float* b, int64_t k, int64_t n, int transpose_b);
   void (*softmax)(const Run*, const float* x, float* y, int64_t rows, int64_t cols);
   void (*softmax_grad)(const Run*, const float* y, const float* d_y, float* d_x, int64_t rows, int64_t cols);
   void (*log_softmax)(const Run*, const float* x, float* y, int64_t rows, int64_t cols);

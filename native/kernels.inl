@@ -43,6 +43,7 @@ extern "C" const KernelTable BG_TABLE = {
     .argmax = argmax,
     .matmul = matmul,
     .pack = pack_once,
+    .unpack = unpack,
     .softmax = softmax,
     .softmax_grad = softmax_grad,
     .log_softmax = log_softmax,

@@ -61,6 +61,8 @@ export abstract class Value implements Arg {
   /** True once backward() has walked over it and forgotten how it came to be. */
   walked = false;
   private memory: Buf | null;
+  /** Makes memory anew that was given up, as it was. */
+  private restore: (() => Buf) | null = null;
 
   constructor(
     readonly backend: Backend,
@@ -77,11 +79,12 @@ export abstract class Value implements Arg {
   abstract wrap(buf: Buf, shape: Shape): Value;
 
   get dtype(): DType {
-    return this.buf.dtype;
+    return this.restore === null ? this.buf.dtype : this.backend.float;
   }
 
   /** The memory. @throws {BackendError} after it was freed */
   get buf(): Buf {
+    this.recall();
     if (this.memory === null) {
       throw new BackendError(`tensor [${this.shape.join(', ')}] was freed by scope() or by backward()`, {
         code: 'BACKEND-FREED',
@@ -92,7 +95,26 @@ export abstract class Value implements Arg {
   }
 
   get freed(): boolean {
-    return this.memory === null;
+    return this.memory === null && this.restore === null;
+  }
+
+  /**
+   * Frees memory that can be made anew as it was: whoever asks for it gets it back, for good.
+   * @returns false where it stays: in an optimizer's arena
+   */
+  giveUp(restore: () => Buf): boolean {
+    if (this.memory === null || this.grad !== null) return false;
+    this.backend.free(this.memory);
+    this.memory = null;
+    this.restore = restore;
+    return true;
+  }
+
+  /** Gets memory back that was given up. */
+  protected recall(): void {
+    if (this.restore === null) return;
+    this.memory = this.restore();
+    this.restore = null;
   }
 
   /** Keeps it alive through backward() and scope(); the caller frees it with dispose(). */
@@ -109,9 +131,10 @@ export abstract class Value implements Arg {
 
   /** Gives the memory back. Calling it again does nothing. */
   dispose(): void {
-    if (this.memory === null) return;
-    this.backend.free(this.memory);
+    if (this.freed) return;
+    if (this.memory !== null) this.backend.free(this.memory);
     this.memory = null;
+    this.restore = null;
     this.factor?.forget();
     for (const aux of this.node?.aux ?? []) this.backend.free(aux.buf);
     this.node = null;

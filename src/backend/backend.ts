@@ -68,7 +68,7 @@ export interface MatmulCall {
   readonly epilogue?: Epilogue;
   /** [m]: receives the sum over k of each row of op(a) (a bias's gradient); added to, with `add`. For a batch of 1. */
   readonly sums?: Buf;
-  /** What `pack` made of b in the same precision, for many products with one matrix. For strideB 0; b must still be there. */
+  /** What `pack` made of b in the same precision, for many products with one matrix. For strideB 0; in f32 b may be any buffer then. */
   readonly packed?: Buf;
   /** Absent: f32. */
   readonly precision?: Precision;
@@ -228,6 +228,8 @@ export interface Kernels {
   packedLength(k: number, n: number, precision?: Precision): number;
   /** y = op(b) in the order in which this backend's matmul reads it: pays where b meets few rows a call, many times. */
   pack(b: Buf, y: Buf, k: number, n: number, transposeB: boolean, precision?: Precision): void;
+  /** b = what `pack` made the f32 matrix `packed` of, bit for bit. */
+  unpack(packed: Buf, b: Buf, k: number, n: number, transposeB: boolean): void;
   softmax(x: Buf, y: Buf, rows: number, cols: number): void;
   /** dX = y * (dY - sum(dY * y)). */
   softmaxGrad(y: Buf, dY: Buf, dX: Buf, rows: number, cols: number): void;

@@ -10,14 +10,14 @@ import { seenAs, sumTo } from './reduction.js';
 export const asRows = (arg: Arg): Arg => seenAs(arg, [numel(arg.shape.slice(0, -1)), arg.shape.at(-1) as number]);
 
 /** What one product does besides. */
-type Extras = Partial<Pick<MatmulCall, 'bias' | 'epilogue' | 'sums' | 'precision' | 'packed'>>;
+type Extras = Partial<Pick<MatmulCall, 'b' | 'bias' | 'epilogue' | 'sums' | 'precision' | 'packed'>>;
 
 /** y = op(a) op(b) (+ bias), through the epilogue. */
 function multiplyRows(backend: Backend, a: Arg, b: Arg, y: Buf, attrs: MatmulAttrs & Extras): void {
   const [m, k] = matrixOf(a.shape, attrs.transposeA);
   const n = matrixOf(b.shape, attrs.transposeB)[1];
   if (y.length === 0) return;
-  backend.kernels.matmul({ ...attrs, a: a.buf, b: b.buf, y, m, n, k, batch: 1, strideA: 0, strideB: 0 });
+  backend.kernels.matmul({ ...attrs, a: a.buf, b: attrs.b ?? b.buf, y, m, n, k, batch: 1, strideA: 0, strideB: 0 });
 }
 
 /** y = x W^T + bias: x [rows, in], W [out, in]. */

@@ -45,6 +45,7 @@ export abstract class TensorValues extends Value {
    * @param frozen it changes no more, and is laid out once for its products
    */
   multiplyIn(precision: Precision, frozen = false): this {
+    this.recall();
     this.factor?.forget();
     this.factor = new Factor(this.backend, precision, frozen);
     return this;

@@ -12,7 +12,7 @@ import { linear } from '../../src/ops/linear.js';
 import { linearCrossEntropy } from '../../src/ops/linear-cross-entropy.js';
 import { matmul } from '../../src/ops/matmul.js';
 import type { Op, Sample } from '../../src/ops/op.js';
-import { tensor } from '../../src/tensor/create.js';
+import { full, tensor } from '../../src/tensor/create.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
 import { BACKENDS } from '../backends.js';
 import { boundOf, magnitudes } from './bounds.js';
@@ -156,4 +156,45 @@ test('a frozen weight that is assigned to is laid out anew', async () => {
     for (const value of [weight, x, bias, before, after]) value.dispose();
     expect(backend.liveBytes).toBe(0);
   }
+});
+
+test('a frozen weight is in memory once, and comes back as it was for whoever reads it', async () => {
+  for (const { create } of NARROW.filter(({ name }) => name === 'native')) {
+    const backend = create();
+    const [out, from] = [70, 33]; // no whole tiles
+    const data = Float32Array.from({ length: out * from }, (_, i) => Math.fround(Math.sin(i) / 3));
+    data.set([-0, Number.NaN, Number.NEGATIVE_INFINITY, 1e-42]);
+    const weight = tensor(data, [out, from], { backend });
+    const [x, bias] = [full([3, from], 1, { backend }), full([out], 0, { backend })];
+    const plain = x.linear(weight, bias);
+    const before = backend.liveBytes;
+    weight.multiplyIn('f32', true);
+    const frozen = x.linear(weight, bias);
+    expect(backend.liveBytes - before).toBe(4 * (64 * from + 3 * out)); // what columns are filled up with, and the result
+    expect(weight.dtype).toBe('f32');
+    expect(await frozen.data()).toEqual(await plain.data());
+    expect(new Int32Array((await weight.data()).buffer)).toEqual(new Int32Array(data.buffer));
+    const again = x.linear(weight.multiplyIn('f32', true), bias);
+    weight.multiplyIn('f32');
+    expect(await again.data()).toEqual(await plain.data());
+    expect(await weight.data()).toEqual(data);
+    for (const value of [weight, x, bias, plain, frozen, again]) value.dispose();
+    expect(backend.liveBytes).toBe(0);
+  }
+});
+
+test('a frozen weight beside its gradient stays where it is', async () => {
+  const { create } = NARROW[0];
+  const backend = create();
+  const weight = tensor([[1, 2]], undefined, { backend }).multiplyIn('f32', true);
+  weight.requiresGrad = true;
+  const [x, bias] = [tensor([[3, 1]], undefined, { backend }), tensor([0], undefined, { backend })];
+  const loss = x.linear(weight, bias).sum();
+  backward(loss);
+  const home = weight.buf;
+  weight.assign(Float32Array.of(4, 5));
+  scope(() => void x.linear(weight, bias));
+  expect(weight.buf).toBe(home);
+  for (const value of [loss, weight.grad, weight, x, bias]) value?.dispose();
+  expect(backend.liveBytes).toBe(0);
 });

@@ -26,6 +26,7 @@ export const plainKernels = (runner: PlainRunner): Kernels => ({
   // Rows and columns are read as they lie: there is nothing to pack.
   packedLength: () => 0,
   pack: () => undefined,
+  unpack: () => undefined,
   softmax: (x, y, rows, cols) => softmax(runner, x, y, rows, cols),
   softmaxGrad: (y, dY, dX, rows, cols) => softmaxGrad(runner, y, dY, dX, rows, cols),
   logSoftmax: (x, y, rows, cols) => softmax(runner, x, y, rows, cols, true),

@@ -26,6 +26,7 @@ const kernels: Kernels = {
   matmul,
   packedLength: () => 0,
   pack: () => {},
+  unpack: () => {},
   softmax,
   softmaxGrad,
   logSoftmax,

@@ -12,6 +12,7 @@ export const COMMANDS = [
   'argmax',
   'matmul',
   'pack',
+  'unpack',
   'softmax',
   'softmaxGrad',
   'logSoftmax',

@@ -147,6 +147,11 @@ export class NativeKernels extends NormKernels implements Kernels {
     this.queue.push('pack', precisionCode(precision), ...places, k, n, Number(transposeB));
   }
 
+  unpack(packed: Buf, b: Buf, k: number, n: number, transposeB: boolean): void {
+    const places = [this.at(packed, this.packedLength(k, n)), this.at(b, k * n)];
+    this.queue.push('unpack', ...places, k, n, Number(transposeB));
+  }
+
   softmax(x: Buf, y: Buf, rows: number, cols: number): void {
     const n = rows * cols;
     this.queue.push('softmax', this.at(x, n), this.at(y, n), rows, cols);

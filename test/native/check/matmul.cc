@@ -124,7 +124,13 @@ void check_epilogue(const KernelTable& table, MatmulCall c, bool packed) {
   const int64_t n = c.m * c.n;
   const Floats x = numbers(n, -3, 3, 4), before = numbers(n, -1, 1, 5), sums_before = numbers(c.m, -1, 1, 6);
   Floats kept(n), sums(c.m), b(packed ? c.k * (c.n + 64) : 0);
-  if (packed) table.pack(&kSerial, c.b, b.data(), c.k, c.n, c.transpose_b);
+  const Floats nothing(packed ? c.k * c.n : 0, NAN);  // a packed b is not read in any other way
+  Floats unpacked(nothing.size());
+  if (packed) {
+    table.pack(&kSerial, c.b, b.data(), c.k, c.n, c.transpose_b);
+    table.unpack(&kSerial, b.data(), unpacked.data(), c.k, c.n, c.transpose_b);
+    same_bits(table, name_of(c) + ", unpacked", c.b, unpacked.data(), c.k * c.n);
+  }
   c.packed = packed ? b.data() : nullptr;
   c.x = c.epilogue == kSlope ? (float*)x.data() : c.epilogue == kActivate ? kept.data() : nullptr;
   c.sums = sums.data();
@@ -146,6 +152,7 @@ void check_epilogue(const KernelTable& table, MatmulCall c, bool packed) {
     c.y = y;
     table.matmul(r, &c);
   };
+  if (packed) c.b = nothing.data();
   const Floats y = check(table, name, exact, (double)(c.k + 16) * ldexp(1.2, -24) * largest, run);
   const Run wide = many();
   const Floats sums_alone = sums, kept_alone = kept;
