@@ -6,6 +6,7 @@ export { backward } from './autograd/tape.js';
 export type { Backend, Precision } from './backend/backend.js';
 export type { GpuOptions } from './backend/gpu/index.js';
 export { createGpuBackend, createWebGlBackend } from './backend/gpu/open.js';
+export type { WebGlOptions } from './backend/gpu/webgl/index.js';
 export { createJsBackend } from './backend/js/index.js';
 export {
   type BackendName,

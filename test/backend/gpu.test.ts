@@ -8,6 +8,7 @@ import { openBackend, selectBackend } from '../../src/backend/select.js';
 import { type BertgradError, DtypeError } from '../../src/core/errors.js';
 import { GPU_BACKENDS, whyNoGpu } from '../backends.js';
 import { describeIf } from '../skip.js';
+import { longWork } from './long-work.js';
 
 const describeGpu = describeIf(GPU_BACKENDS.length > 0, 'gpu', whyNoGpu ?? '');
 const upload = (b: Backend, ...values: number[]): Buf => b.upload(new Float32Array(values));
@@ -205,49 +206,11 @@ async function dispatches(b: GpuBackend, body: () => Promise<unknown>): Promise<
 describeGpu('launches that would take too long', () => {
   const wave = (length: number, by: number): Float32Array => Float32Array.from({ length }, (_, i) => Math.sin(i * by));
 
-  /** A product, its gradient's shape, attention and a table's gradient: kernels whose work is known. */
-  async function everything(b: GpuBackend): Promise<unknown[]> {
-    const { kernels } = b;
-    const [m, n, k] = [150, 130, 70];
-    const [x, w, y, dW] = [
-      b.upload(wave(m * k, 1)),
-      b.upload(wave(k * n, 2)),
-      b.alloc(m * n, 'f32'),
-      b.alloc(k * n, 'f32'),
-    ];
-    const one = { batch: 1, strideA: 0, strideB: 0, transposeB: false };
-    kernels.matmul({ ...one, a: x, b: w, y, m, n, k, transposeA: false });
-    kernels.matmul({ ...one, a: x, b: y, y: dW, m: k, n, k: m, transposeA: true });
-    const [rows, heads, headDim] = [90, 2, 8];
-    const [q, v, out, lse] = [
-      b.upload(wave(rows * 16, 3)),
-      b.upload(wave(rows * 16, 4)),
-      b.alloc(rows * 16, 'f32'),
-      b.alloc(rows * 2, 'f32'),
-    ];
-    const sizes = {
-      rows,
-      queryRows: rows,
-      sequences: 2,
-      heads,
-      headDim,
-      maxSeq: 70,
-      scale: 0.3,
-      queries: null,
-      dropout: null,
-    };
-    const [offsets, keyBias] = [b.upload(Int32Array.of(0, 70, rows)), b.upload(new Float32Array(rows))];
-    kernels.attention({ ...sizes, q, k: v, v, keyBias, offsets }, out, lse);
-    const table = b.upload(wave(200 * 16, 5));
-    kernels.scatterAdd(b.upload(Int32Array.from({ length: rows }, (_, i) => (i * 7) % 200)), out, table, rows, 16, 200);
-    return Promise.all([y, dW, out, lse, table].map((buf) => b.read(buf)));
-  }
-
   test.each(['fast', 'plain'] satisfies Tier[])('are cut into parts, which give the same bits: %s', async (tier) => {
     const [whole, cut] = [await createGpuBackend({ tier }), await createGpuBackend({ tier, mostWork: 20_000 })];
     let [want, got]: unknown[][] = [[], []];
-    const few = await dispatches(whole, async () => (want = await everything(whole)));
-    const many = await dispatches(cut, async () => (got = await everything(cut)));
+    const few = await dispatches(whole, async () => (want = await longWork(whole)));
+    const many = await dispatches(cut, async () => (got = await longWork(cut)));
     expect(got).toEqual(want);
     expect(many).toBeGreaterThan(few + (tier === 'fast' ? 3 : 50)); // fast kernels have few workgroups
   });

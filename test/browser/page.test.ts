@@ -66,6 +66,10 @@ describeIf(
     expect(of(mode).refused).toBe('gpu: id 9 at position 1, but there are 2 rows');
   });
 
+  test.each(MODES)('%s: long launches in parts, and other blocks of products, give the same bits', (mode) => {
+    expect(of(mode).otherBits).toBeNull();
+  });
+
   describe('a pre-training of 50 steps in the tab', () => {
     const text = readFileSync('examples/en/corpus.txt', 'utf8').slice(0, TOY.characters);
     let bounds: number[][];

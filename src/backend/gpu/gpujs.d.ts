@@ -3,7 +3,13 @@
  * documented API: the version is pinned, and test/backend/gpu-overrides.test.ts holds each one that is overridden.
  */
 declare module 'gpu.js' {
-  export type ArgumentType = 'Array' | 'Integer' | 'Float' | 'MemoryOptimizedNumberTexture' | 'ArrayTexture(4)';
+  export type ArgumentType =
+    | 'Array'
+    | 'Integer'
+    | 'Float'
+    | 'MemoryOptimizedNumberTexture'
+    | 'ArrayTexture(4)'
+    | 'Array3D(4)';
 
   export interface KernelSettings {
     readonly output: readonly number[];
@@ -30,6 +36,8 @@ declare module 'gpu.js' {
       settings: { mode: 'webgpu' } | { mode: 'webgl2'; canvas: OffscreenCanvas; context: WebGL2RenderingContext },
     );
     createKernel(source: string, settings: KernelSettings): KernelRun;
+    /** A kernel with further results, one of each function. */
+    createKernelMap(beside: readonly string[], source: string, settings: KernelSettings): KernelRun;
     destroy(): Promise<void>;
     static readonly isWebGL2Supported: boolean;
   }
@@ -56,6 +64,7 @@ declare module 'gpu.js' {
     build(...args: readonly unknown[]): void;
     getFragmentShader(args: unknown): string;
     _setupOutputTexture(): void;
+    _setupSubOutputTextures(): void;
   }
 
   export class WebGPUKernel {

@@ -10,6 +10,7 @@ import type { FastRunner } from './fast/runner.js';
 import { TILES } from './fast/tiles.js';
 import { CHECK_IDS } from './ids.js';
 import { GpuMemory } from './memory.js';
+import { firstBound } from './parts.js';
 import { plainKernels } from './plain.js';
 import { Pool } from './pool.js';
 import { Queue } from './queue.js';
@@ -29,9 +30,6 @@ export interface GpuOptions {
   /** Multiplications and additions of one launch at most, for tests; absent: by what the adapter is, and by trials. */
   readonly mostWork?: number;
 }
-
-/** What any GPU does in half a second, and a processor that plays one: the first bound, until a trial knows better. */
-const FIRST_BOUND = { hardware: 25e9, software: 1e9 };
 
 /** Workgroups for a plain kernel; a line that is too long for one axis is folded over two, as gpu.js has it. */
 function groupsOf(rank: number, [wx = 64, wy = 1]: readonly number[], [x, y, z]: Dims): Dims {
@@ -70,8 +68,7 @@ export class GpuBackend implements Backend {
     this.roomPool = new Pool(device);
     this.room = new Room(this.roomPool);
     this.memory = new GpuMemory(this.pool, this.roomPool, device.limits);
-    const bound = device.software ? FIRST_BOUND.software : FIRST_BOUND.hardware;
-    this.queue = new Queue(device, this.memory, options.mostWork ?? bound);
+    this.queue = new Queue(device, this.memory, options.mostWork ?? firstBound(device.software));
     this.runsOn = `${device.adapter}, webgpu, ${device.software ? 'software' : 'hardware'}${tier === 'plain' ? ', plain kernels' : ''}`;
     const runner = this.runner();
     const flush = (): Promise<void> => this.queue.flush();

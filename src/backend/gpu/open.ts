@@ -1,6 +1,6 @@
 // What makes a backend on the GPU. Its kernels are loaded with the first one: most programs never open a GPU.
 import type { GpuBackend, GpuOptions } from './index.js';
-import type { WebGlBackend } from './webgl/index.js';
+import type { WebGlBackend, WebGlOptions } from './webgl/index.js';
 
 /**
  * A backend on the GPU that WebGPU offers first.
@@ -11,6 +11,6 @@ export async function createGpuBackend(options?: GpuOptions): Promise<GpuBackend
 }
 
 /** @throws {BackendError} where there is no WebGL 2 that draws to textures of floats */
-export async function createWebGlBackend(): Promise<WebGlBackend> {
-  return (await import('./webgl/index.js')).createWebGlBackend();
+export async function createWebGlBackend(options?: WebGlOptions): Promise<WebGlBackend> {
+  return (await import('./webgl/index.js')).createWebGlBackend(options);
 }

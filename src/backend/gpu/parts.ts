@@ -1,6 +1,9 @@
 import type { Dims } from './spec.js';
 
-/** Workgroups of a launch, and which of the whole's is the first. */
+/** What any GPU does in half a second, and a processor that plays one: the first bound, until a trial knows better. */
+export const firstBound = (software: boolean): number => (software ? 1e9 : 25e9);
+
+/** Workgroups of a launch, or texels that are drawn, and which of the whole's is the first. */
 interface Part {
   readonly first: Dims;
   readonly groups: Dims;

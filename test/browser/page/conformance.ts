@@ -1,6 +1,7 @@
 // Every op, every sample, on one backend: the cases of test/conformance/backends.test.ts, without its runner.
 import type { Backend } from '../../../src/backend/backend.js';
 import { OPS } from '../../../src/ops/index.js';
+import { longWork } from '../../backend/long-work.js';
 import { check } from '../../conformance/compare.js';
 import { caseOf } from '../../conformance/evaluate.js';
 import { poisoned } from '../../conformance/poison.js';
@@ -33,6 +34,18 @@ export async function* conformance(fresh: Backend, only = ''): AsyncGenerator<Op
     yield { op: op.name, passed: op.samples.length - failures.length, failures };
   }
   await backend.flush();
+}
+
+/** The bits of some work, as whole launches and in other ways of cutting it up; the first way that has others. */
+export async function otherBits(
+  open: (options?: { mostWork?: number; rows?: 4 | 8 }) => Promise<Backend>,
+): Promise<string | null> {
+  const want = await longWork(await open());
+  for (const options of [{ mostWork: 20_000 }, { rows: 4 }, { rows: 8, mostWork: 50_000 }] as const) {
+    const got = await longWork(await open(options));
+    if (JSON.stringify(got) !== JSON.stringify(want)) return JSON.stringify(options);
+  }
+  return null;
 }
 
 /** What a backend says to an id beyond its table, at the next read; null where it says nothing. */

@@ -1,6 +1,6 @@
 // The page: conformance in each mode, then a pre-training in each. `?modes=js&only=softmax&steps=0` runs less.
 import type { Backend } from '../../../src/backend/backend.js';
-import { conformance, type OpResult, refusedId } from './conformance.js';
+import { conformance, type OpResult, otherBits, refusedId } from './conformance.js';
 import { MODES, type Mode } from './modes.js';
 import { TOY, type ToyStep, toyTrainer, trainToy } from './toy.js';
 import { breathe, Card, Curves, showPlace } from './view.js';
@@ -14,6 +14,8 @@ export interface ModeResult {
   readonly losses: readonly ToyStep[];
   /** What it said to an id beyond its table. */
   readonly refused: string | null;
+  /** How launches were cut up when the bits were others; null: never. */
+  readonly otherBits: string | null;
 }
 
 const query = new URLSearchParams(location.search);
@@ -36,14 +38,15 @@ async function runMode(mode: Mode): Promise<ModeResult> {
   try {
     const backend = await mode.open();
     card.describe(backend.runsOn);
-    const refused = await refusedId(backend);
+    const [refused, other] = [await refusedId(backend), await otherBits(mode.open)];
     const { runsOn } = backend;
-    return { mode: mode.name, runsOn, absent: null, ops: await runOps(backend, card), losses: [], refused };
+    const ops = await runOps(backend, card);
+    return { mode: mode.name, runsOn, absent: null, ops, losses: [], refused, otherBits: other };
   } catch (error) {
     const absent = error instanceof Error ? error.message : String(error);
     card.describe(absent);
     card.end('not run');
-    return { mode: mode.name, runsOn: '', absent, ops: [], losses: [], refused: null };
+    return { mode: mode.name, runsOn: '', absent, ops: [], losses: [], refused: null, otherBits: null };
   }
 }
 

@@ -9,13 +9,13 @@ type Library = typeof import('../../../src/index.js');
 export interface Mode {
   readonly name: string;
   /** From the sources that the conformance suite is built with. */
-  open(): Promise<Backend>;
+  open(options?: { readonly mostWork?: number; readonly rows?: 4 | 8 }): Promise<Backend>;
   /** From the library as a page has it. */
   train(library: Library): Promise<Backend>;
 }
 
 export const MODES: readonly Mode[] = [
   { name: 'js', open: async () => createJsBackend(), train: async (library) => library.createJsBackend() },
-  { name: 'webgpu', open: () => createGpuBackend(), train: (library) => library.createGpuBackend() },
-  { name: 'webgl2', open: () => createWebGlBackend(), train: (library) => library.createWebGlBackend() },
+  { name: 'webgpu', open: (options) => createGpuBackend(options), train: (library) => library.createGpuBackend() },
+  { name: 'webgl2', open: (options) => createWebGlBackend(options), train: (library) => library.createWebGlBackend() },
 ];

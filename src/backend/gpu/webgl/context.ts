@@ -9,6 +9,8 @@ export interface Context {
   readonly software: boolean;
   /** Texels along a side of a texture. */
   readonly side: number;
+  /** Textures that a kernel can draw to at once: 4, or more. */
+  readonly results: number;
   /** @throws {BackendError} what has gone wrong since the last call: lost, out of memory */
   check(): void;
 }
@@ -36,8 +38,12 @@ export function openContext(): Context {
   if (gl === null) throw absent('this browser has no WebGL 2');
   if (gl.getExtension('EXT_color_buffer_float') === null) throw absent('its WebGL 2 cannot draw to textures of floats');
   const adapter = adapterOf(gl);
-  const software = SOFTWARE.test(adapter);
-  return { gl, canvas, adapter, software, side: gl.getParameter(gl.MAX_TEXTURE_SIZE), check: () => check(gl, adapter) };
+  return {
+    ...{ gl, canvas, adapter, software: SOFTWARE.test(adapter) },
+    side: gl.getParameter(gl.MAX_TEXTURE_SIZE),
+    results: gl.getParameter(gl.MAX_DRAW_BUFFERS),
+    check: () => check(gl, adapter),
+  };
 }
 
 /** Hands the thread over for a moment, shorter than any timer of a browser. */

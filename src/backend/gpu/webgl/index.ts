@@ -1,6 +1,7 @@
 import { type DType, dtypeOf, type TypedData } from '../../../core/dtype.js';
 import type { Backend, Buf, Kernels } from '../../backend.js';
 import { matmul } from '../kernels/matmul.js';
+import { firstBound } from '../parts.js';
 import { plainKernels } from '../plain.js';
 import { plainRoofs } from '../roof.js';
 import { type Context, finished, openContext } from './context.js';
@@ -9,6 +10,16 @@ import { GlMemory } from './memory.js';
 import { Programs } from './program.js';
 import { GlRunner } from './runner.js';
 import { Textures } from './textures.js';
+
+export interface WebGlOptions {
+  /** Rows of a product that a fragment computes, for comparison; absent: by what the adapter is. */
+  readonly rows?: 4 | 8;
+  /** Multiplications and additions of one draw at most, for tests; absent: by what the adapter is. */
+  readonly mostWork?: number;
+}
+
+/** Eight rows halve what is read, but their results are more than the tiles of a small GPU hold. */
+const rowsFor = ({ software, results }: Context): 4 | 8 => (software && results >= 8 ? 8 : 4);
 
 /** WebGL 2 through gpu.js, for browsers without WebGPU: the plain kernels, drawn to textures of four floats a texel. */
 export class WebGlBackend implements Backend {
@@ -23,12 +34,13 @@ export class WebGlBackend implements Backend {
   constructor(
     private readonly context: Context,
     programs: Programs,
+    options: WebGlOptions,
   ) {
     this.memory = new GlMemory(new Textures(context));
-    this.runner = new GlRunner(context, this.memory, programs);
+    this.runner = new GlRunner(context, this.memory, programs, options.mostWork ?? firstBound(context.software));
     this.deviceRoofs = plainRoofs(this.runner, () => this.flush(), context.software);
     this.runsOn = `${context.adapter}, webgl2, ${context.software ? 'software' : 'hardware'}`;
-    const product = wideProduct(this.runner, this.memory);
+    const product = wideProduct(this.runner, this.memory, options.rows ?? rowsFor(context));
     this.kernels = { ...plainKernels(this.runner), matmul: (call) => matmul(this.runner, call, product) };
   }
 
@@ -75,9 +87,9 @@ export class WebGlBackend implements Backend {
 }
 
 /** @throws {BackendError} where there is no WebGL 2 that draws to textures of floats */
-export async function createWebGlBackend(): Promise<WebGlBackend> {
+export async function createWebGlBackend(options: WebGlOptions = {}): Promise<WebGlBackend> {
   const { default: gpujs } = await import('gpu.js');
   const context = openContext();
   const gpu = new gpujs.GPU({ mode: 'webgl2', canvas: context.canvas, context: context.gl });
-  return new WebGlBackend(context, new Programs(gpu, gpujs.WebGL2Kernel, context));
+  return new WebGlBackend(context, new Programs(gpu, gpujs.WebGL2Kernel, context), options);
 }

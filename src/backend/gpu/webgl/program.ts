@@ -7,15 +7,19 @@ import type { Context } from './context.js';
 export interface WideKernel extends PlainKernel {
   /** Names of the parameters that are sheets: `x[row][col]` is a vector of four neighbours. */
   readonly sheets: readonly string[];
+  /** Of those that lie as they do in a buffer: `x[layer][row][col]` is the same, with columns counted in vectors. */
+  readonly texels?: readonly string[];
+  /** Results besides its own, drawn to textures of their own: functions of the text, which give back what they store. */
+  readonly beside?: readonly string[];
 }
 
 export const isWide = (kernel: PlainKernel): kernel is WideKernel => 'sheets' in kernel;
 
 /** What a parameter of the kernel is in the shader. */
 interface Param {
-  readonly kind: 'array' | 'sheet' | 'int' | 'float';
+  readonly kind: 'array' | 'sheet' | 'texels' | 'int' | 'float';
   readonly value: WebGLUniformLocation | null;
-  /** Of an array: log2 of the texture's width, and the first element. Of a sheet: width and height. */
+  /** Of a sheet: width and height. Else: log2 of the texture's width, and the first element. */
   readonly size: WebGLUniformLocation | null;
   readonly dims: WebGLUniformLocation | null;
 }
@@ -23,13 +27,16 @@ interface Param {
 const ARGUMENT_TYPES = {
   array: 'MemoryOptimizedNumberTexture',
   sheet: 'ArrayTexture(4)',
+  texels: 'Array3D(4)',
   int: 'Integer',
   float: 'Float',
 } as const;
 
 function kindOf(kernel: PlainKernel, name: string, kind: ParamKind): Param['kind'] {
   if (kind === 'int' || kind === 'float') return kind;
-  return isWide(kernel) && kernel.sheets.includes(name) ? 'sheet' : 'array';
+  if (!isWide(kernel)) return 'array';
+  if (kernel.sheets.includes(name)) return 'sheet';
+  return kernel.texels?.includes(name) ? 'texels' : 'array';
 }
 
 /** A kernel, compiled and linked. */
@@ -67,10 +74,17 @@ const READ_FOUR = `
 vec4 getImage2D${ARGUMENTS} {
   return texture(tex, (vec2(x, y) + 0.5) / vec2(texSize));
 }`;
+/** The same of a buffer. */
+const READ_TEXEL = `
+vec4 getMemoryOptimizedVec4${ARGUMENTS} {
+  int at = (texSize.y >> 2) + x + texDim.x * (y + texDim.y * z);
+  return texelFetch(tex, ivec2(at & ((1 << texSize.x) - 1), at >> texSize.x), 0);
+}`;
 
 function adapted(glsl: string): string {
   let text = change(glsl, whole('getMemoryOptimized32'), READ_ONE);
   text = change(text, whole('getImage2D'), READ_FOUR);
+  text = change(text, whole('getMemoryOptimizedVec4'), READ_TEXEL);
   const place = '\n  index = int(gl_FragCoord.x) + int(gl_FragCoord.y) * uTexSize.x;\n';
   return change(text, /\n {2}index = int\(vTexCoord[^\n]*\n/, place);
 }
@@ -87,6 +101,7 @@ function kernelClass(base: typeof WebGL2Kernel) {
     }
 
     override _setupOutputTexture(): void {}
+    override _setupSubOutputTextures(): void {}
   };
 }
 
@@ -116,8 +131,9 @@ export class Programs {
     const { gl } = this.context;
     const params = Object.entries(kernel.params);
     const types = params.map(([name, kind]) => ARGUMENT_TYPES[kindOf(kernel, name, kind)]);
+    const beside = isWide(kernel) ? (kernel.beside ?? []) : [];
     this.gpu.Kernel = this.Kernel;
-    const run = this.gpu.createKernel(kernel.text, {
+    const settings = {
       output: new Array<number>(kernel.rank).fill(1),
       argumentTypes: Object.fromEntries(params.map(([name], i) => [name, types[i]])),
       loopMaxIterations: 2 ** 31 - 1,
@@ -128,7 +144,11 @@ export class Programs {
       dynamicArguments: true,
       pipeline: true,
       immutable: true,
-    });
+    } as const;
+    const run =
+      beside.length === 0
+        ? this.gpu.createKernel(kernel.text, settings)
+        : this.gpu.createKernelMap(beside, kernel.text, settings);
     const built: unknown = run.kernel;
     if (!(built instanceof this.Kernel)) throw new Error('gpu.js made a kernel of another class');
     const texture = gl.createTexture();
@@ -153,11 +173,11 @@ export class Programs {
   }
 }
 
-/** What gpu.js looks at of a texture while it builds a kernel. */
-const stand = (type: ArgumentType, texture: WebGLTexture, context: WebGL2RenderingContext): object => ({
-  ...{ type, texture, context },
-  ...{ size: [1, 1], dimensions: [1, 1, 1], output: [1] },
-});
+/** What gpu.js looks at of a texture while it builds a kernel: of one that holds vectors, their numbers. */
+const stand = (type: ArgumentType, texture: WebGLTexture, context: WebGL2RenderingContext): object =>
+  type === ARGUMENT_TYPES.texels
+    ? [[[[0, 0, 0, 0]]]]
+    : { type, texture, context, size: [1, 1], dimensions: [1, 1, 1], output: [1] };
 
 function describe(kernel: PlainKernel, program: WebGLProgram, gl: WebGL2RenderingContext): Program {
   const at = (name: string): WebGLUniformLocation | null => gl.getUniformLocation(program, name);

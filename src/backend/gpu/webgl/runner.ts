@@ -1,12 +1,13 @@
 import { BackendError } from '../../../core/errors.js';
 import { dropThreshold, type RandomKey, randomRow } from '../../../core/random.js';
 import type { Buf } from '../../backend.js';
-import type { Args, Dims, PlainKernel, PlainRunner } from '../spec.js';
+import { partsOf } from '../parts.js';
+import { type Args, type Dims, type Operand, type PlainKernel, type PlainRunner, workOf } from '../spec.js';
 import type { Context } from './context.js';
 import { GlIds } from './ids.js';
 import { type GlBuf, type GlMemory, isWhole } from './memory.js';
 import type { Program, Programs, WideKernel } from './program.js';
-import { type Grid, LANES } from './textures.js';
+import { type Grid, LANES, type Stack } from './textures.js';
 
 /** A window of a texture, as a kernel sees it; a sheet has no dims. */
 interface Place {
@@ -35,13 +36,29 @@ const PUT_AMID: PlainKernel = {
 }`,
 };
 
-/** Reads with strides, whatever the shape of the texture that is drawn to. */
+/** Rows of layers, in a texture that has them as its rows. */
 const SHEET: PlainKernel = {
   name: 'sheet',
-  params: { x: 'f32', layer: 'int', row: 'int', col: 'int' },
+  params: { x: 'f32', layer: 'int', row: 'int' },
   rank: 3,
-  text: 'function (x, layer, row, col) { return x[this.thread.z * layer + this.thread.y * row + this.thread.x * col]; }',
+  text: 'function (x, layer, row) { return x[this.thread.z * layer + this.thread.y * row + this.thread.x]; }',
 };
+
+/** The same where all begin with a texel; sizes are in texels. */
+const SHEET_OF_TEXELS: WideKernel = {
+  name: 'sheet of texels',
+  params: { x: 'f32', layer: 'int', row: 'int' },
+  rank: 3,
+  sheets: [],
+  texels: ['x'],
+  text: `function (x, layer, row) {
+  const v = x[0][0][this.thread.z * layer + this.thread.y * row + this.thread.x];
+  return [v[0], v[1], v[2], v[3]];
+}`,
+};
+
+/** What a kernel that computes whole texels is given for its parameters, in their order. */
+type WideArgs = readonly (Grid | Operand | number)[];
 
 /**
  * Draws plain kernels. A texture cannot be read and drawn to at once, so a result that is also an input gets a texture
@@ -49,11 +66,15 @@ const SHEET: PlainKernel = {
  */
 export class GlRunner implements PlainRunner {
   readonly ids: GlIds;
+  /** Of what was drawn since it went to the device. */
+  private work = 0;
 
+  /** @param mostWork of one draw, and of what goes to the device together */
   constructor(
     private readonly context: Context,
     private readonly memory: GlMemory,
     private readonly programs: Programs,
+    private readonly mostWork: number,
   ) {
     const own = (buf: Buf): GlBuf => this.memory.own(buf);
     this.ids = new GlIds(
@@ -112,44 +133,61 @@ export class GlRunner implements PlainRunner {
       read ||= buf.share === target.share;
       return { grid: this.memory.gridOf(buf), at: buf.at, dims: arg.dims };
     });
-    this.render(this.programs.get(kernel), places, output, { target, count, read });
+    const work = workOf(kernel, args, output);
+    this.render(this.programs.get(kernel), places, output, { target, count, read, work });
   }
 
-  /** The same for a kernel whose parameters may be sheets. @param output in texels */
-  runWide(kernel: WideKernel, args: readonly (Grid | Buf | number)[], output: Dims, y: Buf): void {
+  /** The same for a kernel that computes whole texels. @param output in texels @param work multiplications and additions */
+  runWide(kernel: WideKernel, args: WideArgs, output: Dims, y: Buf, work = 0): void {
     const target = this.memory.own(y);
-    const places = args.map((arg): Place | number => {
-      if (typeof arg === 'number') return arg;
-      if ('texture' in arg) return { grid: arg, at: 0, dims: [1, 1, 1] };
-      const buf = this.memory.own(arg);
-      return { grid: this.memory.gridOf(buf), at: buf.at, dims: [buf.length, 1, 1] };
-    });
-    const count = LANES * output[0] * output[1] * output[2];
-    this.render(this.programs.get(kernel), places, output, { target, count, read: false });
+    const places = this.placesOf(args);
+    const count = Math.min(target.length, LANES * output[0] * output[1] * output[2]);
+    this.render(this.programs.get(kernel), places, output, { target, count, read: false, work });
   }
 
-  /** A sheet of `cols` elements a row: x read with strides. Whoever asks gives it back. */
-  sheet(x: Buf, [cols, rows, layers]: Dims, strides: readonly [number, number, number]): Grid {
+  /** Sheets of `output` texels, one of each result. Whoever asks gives them back. @param work as above */
+  runStack(kernel: WideKernel, args: WideArgs, output: Dims, work: number): Stack {
+    const stack = this.memory.textures.takeStack(1 + (kernel.beside?.length ?? 0), output[0], output[1] * output[2]);
+    const target = { ...stack.sheets[0], framebuffer: stack.framebuffer };
+    const count = LANES * output[0] * output[1] * output[2];
+    this.draw(this.programs.get(kernel), this.placesOf(args), output, target, { count, work });
+    return stack;
+  }
+
+  /** A sheet of `cols` elements a row, as x has them; layers are `stride` elements apart. Whoever asks gives it back. */
+  sheet(x: Buf, [cols, rows, layers]: Dims, stride: number): Grid {
     const buf = this.memory.own(x);
     const grid = this.memory.textures.takeSheet(cols / LANES, rows * layers);
     const source: Place = { grid: this.memory.gridOf(buf), at: buf.at, dims: [buf.length, 1, 1] };
-    const args = [source, ...strides];
-    this.draw(this.programs.get(SHEET), args, [cols, rows, layers], grid, cols * rows * layers);
+    const count = cols * rows * layers;
+    if (buf.at % LANES === 0 && stride % LANES === 0 && buf.length % LANES === 0) {
+      const [row, layer] = [cols / LANES, stride / LANES];
+      this.draw(this.programs.get(SHEET_OF_TEXELS), [source, layer, row], [row, rows, layers], grid, { count });
+    } else this.draw(this.programs.get(SHEET), [source, stride, cols], [cols, rows, layers], grid, { count });
     return grid;
+  }
+
+  private placesOf(args: WideArgs): (Place | number)[] {
+    return args.map((arg): Place | number => {
+      if (typeof arg === 'number') return arg;
+      if ('texture' in arg) return { grid: arg, at: 0, dims: [1, 1, 1] };
+      const buf = this.memory.own(arg.buf);
+      return { grid: this.memory.gridOf(buf), at: buf.at, dims: arg.dims };
+    });
   }
 
   private render(
     program: Program,
     places: readonly (Place | number)[],
     output: Dims,
-    { target, count, read }: { target: GlBuf; count: number; read: boolean },
+    { target, count, read, work }: { target: GlBuf; count: number; read: boolean; work: number },
   ): void {
     if (count !== target.length) {
       throw new BackendError(`gpu: kernel ${program.name} has ${count} results for a buffer of ${target.length}`);
     }
     const straight = isWhole(target) && !read;
     const grid = straight ? this.memory.gridOf(target) : this.memory.textures.take(count);
-    this.draw(program, places, output, grid, count);
+    this.draw(program, places, output, grid, { count, work });
     if (!isWhole(target)) this.put(grid, target);
     else if (!straight) this.memory.replace(target, grid);
   }
@@ -190,19 +228,25 @@ export class GlRunner implements PlainRunner {
       gl.enable(gl.SCISSOR_TEST);
       for (const [x, y, width, height] of rectangles(at / LANES, end / LANES, grid.width)) {
         gl.scissor(x, y, width, height);
-        this.draw(program, [source, at], all, grid, share.length);
+        this.draw(program, [source, at], all, grid, { count: share.length });
       }
       gl.disable(gl.SCISSOR_TEST);
     } else {
       const other = textures.take(share.length);
       const rest: Place = { grid, at: 0, dims: all };
-      this.draw(this.programs.get(PUT_AMID), [source, rest, at, length], all, other, share.length);
+      this.draw(this.programs.get(PUT_AMID), [source, rest, at, length], all, other, { count: share.length });
       this.memory.replace(target, other);
     }
     textures.give(part);
   }
 
-  private draw(program: Program, args: readonly (Place | number)[], output: Dims, target: Grid, count: number): void {
+  private draw(
+    program: Program,
+    args: readonly (Place | number)[],
+    output: Dims,
+    target: Grid,
+    { count, work = 0 }: { count: number; work?: number },
+  ): void {
     const { gl } = this.context;
     gl.useProgram(program.program);
     gl.bindVertexArray(program.corners);
@@ -216,15 +260,38 @@ export class GlRunner implements PlainRunner {
         const { width, height } = arg.grid;
         if (kind === 'sheet') gl.uniform2i(size, width, height);
         else gl.uniform2i(size, Math.log2(width), arg.at);
-        gl.uniform3i(dims, ...arg.dims);
+        const [cols, rows, layers] = arg.dims;
+        gl.uniform3i(dims, kind === 'texels' ? cols / LANES : cols, rows, layers);
       } else if (kind === 'int') gl.uniform1i(value, arg);
       else gl.uniform1f(value, arg);
     }
     gl.uniform3i(program.outputDims, ...output);
     gl.uniform2i(program.outputSize, target.width, target.height);
     gl.bindFramebuffer(gl.FRAMEBUFFER, target.framebuffer);
-    gl.viewport(0, 0, target.width, Math.ceil(count / (LANES * target.width)));
-    gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+    const height = Math.ceil(count / (LANES * target.width));
+    gl.viewport(0, 0, target.width, height);
+    this.drawParts(target.width, height, work);
+  }
+
+  /** A browser ends a page whose draw, or whose draws together, keep the device for seconds. Texels do not know of one another. */
+  private drawParts(width: number, height: number, work: number): void {
+    const { gl } = this.context;
+    const parts = partsOf([width, height, 1], work, this.mostWork);
+    if (parts.length > 1) gl.enable(gl.SCISSOR_TEST);
+    for (const { first, groups } of parts) {
+      if (parts.length > 1) gl.scissor(first[0], first[1], groups[0], groups[1]);
+      this.makeRoom(work / parts.length);
+      gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+    }
+    if (parts.length > 1) gl.disable(gl.SCISSOR_TEST);
+  }
+
+  private makeRoom(work: number): void {
+    if (this.work > 0 && this.work + work > this.mostWork) {
+      this.context.gl.flush();
+      this.work = 0;
+    }
+    this.work += work;
   }
 }
 

@@ -12,6 +12,12 @@ export interface Grid {
   readonly height: number;
 }
 
+/** Sheets of one size that a kernel draws to at once. */
+export interface Stack {
+  readonly sheets: readonly Grid[];
+  readonly framebuffer: WebGLFramebuffer;
+}
+
 /** Floats of a texel. */
 export const LANES = 4;
 
@@ -31,6 +37,7 @@ function sizeOf(elements: number, side: number): readonly [width: number, height
 /** Textures, handed out again as soon as they are given back: draws run in the order of their calls. */
 export class Textures {
   private readonly free = new Map<number, Grid[]>();
+  private readonly stacks = new Map<string, Stack[]>();
 
   constructor(private readonly context: Context) {}
 
@@ -55,6 +62,33 @@ export class Textures {
     const list = this.free.get(key);
     if (list === undefined) this.free.set(key, [grid]);
     else list.push(grid);
+  }
+
+  /** As many sheets as a kernel has results. */
+  takeStack(count: number, width: number, height: number): Stack {
+    const key = `${count} ${keyOf(width, height)}`;
+    return this.stacks.get(key)?.pop() ?? this.createStack(count, width, height);
+  }
+
+  giveStack(stack: Stack): void {
+    const { width, height } = stack.sheets[0];
+    const key = `${stack.sheets.length} ${keyOf(width, height)}`;
+    const list = this.stacks.get(key);
+    if (list === undefined) this.stacks.set(key, [stack]);
+    else list.push(stack);
+  }
+
+  private createStack(count: number, width: number, height: number): Stack {
+    const { gl } = this.context;
+    const sheets = Array.from({ length: count }, () => this.create(width, height));
+    const framebuffer = gl.createFramebuffer();
+    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+    const places = sheets.map((_, i) => gl.COLOR_ATTACHMENT0 + i);
+    for (const [i, { texture }] of sheets.entries()) {
+      gl.framebufferTexture2D(gl.FRAMEBUFFER, places[i], gl.TEXTURE_2D, texture, 0);
+    }
+    gl.drawBuffers(places);
+    return { sheets, framebuffer };
   }
 
   private create(width: number, height: number): Grid {
