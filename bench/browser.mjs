@@ -1,8 +1,8 @@
-// The library in headless Chromium beside TensorFlow.js (WebGPU, WebGL) and jax-js: matrix products at BERT's shapes, and
-// the forward pass of an encoder. Operands stay on the device; all are checked against one another, then timed in turns.
+// The library in headless Chromium (WebGPU, WebGL 2, plain JavaScript) beside TensorFlow.js (WebGPU, WebGL) and jax-js:
+// matrix products at BERT's shapes, and the forward pass of an encoder. Operands stay on the device; all are checked against one another, then timed in turns.
 //   npm install --prefix bench      the peers, once
-//   node bench/browser.mjs [--what matmul,forward] [--shapes 512x768x768,...] [--models tiny,mini] [--batch 4] [--seq 128]
-//                          [--only webgpu|webgl2] [--seconds 10] [--rounds 3] [--json file]
+//   node bench/browser.mjs [--what matmul,forward] [--shapes 512x768x768,...] [--models tiny,mini] [--batch 1] [--seq 128]
+//                          [--only webgpu|webgl2|js] [--seconds 10] [--rounds 3] [--json file]
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ const { values } = parseArgs({
     // rows x inner size x columns of mini and base layers
     shapes: { type: 'string', default: '512x256x256,512x256x1024,512x768x768' },
     models: { type: 'string', default: 'tiny,mini' },
-    batch: { type: 'string', default: '4' },
+    batch: { type: 'string', default: '1' },
     seq: { type: 'string', default: '128' },
     only: { type: 'string', default: '' },
     seconds: { type: 'string', default: '10' },
@@ -28,8 +28,8 @@ const { values } = parseArgs({
 });
 
 const NAMES = {
-  matmul: ['bertgrad webgpu', 'bertgrad webgl2', 'tfjs webgpu', 'tfjs webgl', 'jax-js webgpu'],
-  forward: ['bertgrad webgpu', 'bertgrad webgl2', 'tfjs webgpu', 'tfjs webgl'],
+  matmul: ['bertgrad webgpu', 'bertgrad webgl2', 'bertgrad js', 'tfjs webgpu', 'tfjs webgl', 'jax-js webgpu'],
+  forward: ['bertgrad webgpu', 'bertgrad webgl2', 'bertgrad js', 'tfjs webgpu', 'tfjs webgl'],
 };
 /** All peers, and ours in the modes asked for. */
 const namesOf = (kind) =>
@@ -70,7 +70,7 @@ async function openPage(browser, url) {
 }
 
 async function runAll(page, version) {
-  const modes = ['webgpu', 'webgl2'].filter((mode) => values.only === '' || mode === values.only);
+  const modes = ['webgpu', 'webgl2', 'js'].filter((mode) => values.only === '' || mode === values.only);
   const runsOn = await page.evaluate((wanted) => globalThis.adapters(wanted), modes);
   console.log(`Chromium ${version}`);
   for (const line of Object.values(runsOn)) console.log(`  ${line}`);

@@ -8,6 +8,7 @@ import { noGrad } from '../../src/autograd/apply.ts';
 import { scope } from '../../src/autograd/scope.ts';
 import { createGpuBackend } from '../../src/backend/gpu/index.ts';
 import { createWebGlBackend } from '../../src/backend/gpu/webgl/index.ts';
+import { createJsBackend } from '../../src/backend/js/index.ts';
 import { useBackend } from '../../src/backend/select.ts';
 import { preset } from '../../src/bert/config.ts';
 import { paddedInput } from '../../src/bert/input.ts';
@@ -17,7 +18,11 @@ import { inference } from '../../src/nn/pass.ts';
 import { tensor } from '../../src/tensor/create.ts';
 import { tfjsBert } from './tfjs-bert.mjs';
 
-const OURS = { webgpu: () => createGpuBackend(), webgl2: () => createWebGlBackend() };
+const OURS = {
+  webgpu: () => createGpuBackend(),
+  webgl2: () => createWebGlBackend(),
+  js: async () => createJsBackend('f32'),
+};
 const opened = new Map();
 async function ours(mode) {
   if (!opened.has(mode)) opened.set(mode, await OURS[mode]());
@@ -103,6 +108,7 @@ async function jaxMatmul({ a, b, m, k, n }) {
 export const MATMUL = {
   'bertgrad webgpu': ourMatmul('webgpu'),
   'bertgrad webgl2': ourMatmul('webgl2'),
+  'bertgrad js': ourMatmul('js'),
   'tfjs webgpu': tfMatmul('webgpu'),
   'tfjs webgl': tfMatmul('webgl'),
   'jax-js webgpu': jaxMatmul,
@@ -171,6 +177,7 @@ const tfForward = (name, mode) => async (work) => {
 export const FORWARD = {
   'bertgrad webgpu': ourForward('webgpu'),
   'bertgrad webgl2': ourForward('webgl2'),
+  'bertgrad js': ourForward('js'),
   'tfjs webgpu': tfForward('webgpu', 'webgpu'),
   'tfjs webgl': tfForward('webgl', 'webgl2'),
 };
