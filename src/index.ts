@@ -3,7 +3,7 @@ export { noGrad } from './autograd/apply.js';
 export { type GradcheckOptions, type GradcheckReport, gradcheck } from './autograd/gradcheck.js';
 export { scope } from './autograd/scope.js';
 export { backward } from './autograd/tape.js';
-export type { Backend, Precision } from './backend/backend.js';
+export type { Backend, Precision, ProductSize } from './backend/backend.js';
 export type { GpuOptions } from './backend/gpu/index.js';
 export { createGpuBackend, createWebGlBackend } from './backend/gpu/open.js';
 export type { WebGlOptions } from './backend/gpu/webgl/index.js';
@@ -47,6 +47,7 @@ export {
   type PretrainingOutput,
   type PretrainingTargets,
 } from './bert/pretraining.js';
+export { productsOf } from './bert/products.js';
 export type { DType, TypedData } from './core/dtype.js';
 export * from './core/errors.js';
 export { type RandomKey, Rng } from './core/random.js';

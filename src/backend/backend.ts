@@ -83,6 +83,9 @@ export interface MatmulCall {
   readonly strideB: number;
 }
 
+/** A product that a program will run: [m, k] by [k, n]. */
+export type ProductSize = Pick<MatmulCall, 'm' | 'n' | 'k'>;
+
 /**
  * Multi-head attention over sequences laid end to end. Sequence s occupies rows offsets[s] .. offsets[s + 1] - 1 of
  * k and v, both [rows, heads * headDim]; head h occupies columns h * headDim .. (h + 1) * headDim - 1. Its queries are

@@ -1,6 +1,6 @@
 import { createNativeBackend } from '#native';
 import { BackendError, UsageError } from '../core/errors.js';
-import type { Backend } from './backend.js';
+import type { Backend, ProductSize } from './backend.js';
 import { createJsBackend } from './js/index.js';
 
 /** Names a user may ask for. `auto` takes the fastest that works and says why. */
@@ -59,12 +59,15 @@ export function selectBackend(wanted: string = 'auto'): Choice {
   throw new BackendError('no backend can run here');
 }
 
-/** Opens a backend of any name. `auto` takes a GPU that is one, and wins a trial against what `selectBackend` makes. */
-export async function openBackend(wanted: string = 'auto'): Promise<Choice> {
+/**
+ * Opens a backend of any name. `auto` takes a GPU that is one, and wins a trial against what `selectBackend` makes.
+ * @param products what the trial is of; absent: a projection of BERT-base
+ */
+export async function openBackend(wanted: string = 'auto', products?: readonly ProductSize[]): Promise<Choice> {
   checkName(wanted);
   if (wanted !== 'gpu' && wanted !== 'auto') return selectBackend(wanted);
   const { openBest, openGpu } = await import('./gpu/choose.js');
-  return wanted === 'gpu' ? openGpu() : openBest(selectBackend('auto'));
+  return wanted === 'gpu' ? openGpu() : openBest(selectBackend('auto'), products);
 }
 
 let chosen: Choice | null = null;
@@ -78,10 +81,13 @@ export function defaultChoice(): Choice {
   return chosen;
 }
 
-/** Opens what `wanted`, else `BG_BACKEND`, names, a GPU included, and makes it the default; once for a program. */
-export async function openDefault(wanted?: string): Promise<Choice> {
+/**
+ * Opens what `wanted`, else `BG_BACKEND`, names, a GPU included, and makes it the default; once for a program.
+ * @param products as in `openBackend`
+ */
+export async function openDefault(wanted?: string, products?: readonly ProductSize[]): Promise<Choice> {
   if (wanted === undefined && chosen !== null) return chosen;
-  chosen = await openBackend(wanted ?? globalThis.process?.env?.BG_BACKEND ?? 'auto');
+  chosen = await openBackend(wanted ?? globalThis.process?.env?.BG_BACKEND ?? 'auto', products);
   return chosen;
 }
 

@@ -143,7 +143,7 @@ export function adaptOptions(
 
 async function run(base: string, flags: Flags): Promise<void> {
   const source = sourceOf(flags);
-  await chooseBackend(flags);
+  await chooseBackend(flags, base);
   const reporter = createReporter({});
   const signals = listenToSignals((text) => reporter.note(text));
   const usualEpochs = 'task' in source ? 100 : 1;

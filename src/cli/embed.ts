@@ -88,7 +88,7 @@ async function embed(name: string, texts: readonly string[], flags: Flags): Prom
 
 /** Opens the model of a command, with its options. */
 export async function openEmbedder(name: string, flags: EmbedFlags): Promise<TextEmbedder> {
-  await chooseBackend(flags);
+  await chooseBackend(flags, name);
   const { pooling, normalize, maxSeq, prompt } = flags;
   const options: EmbedOptions = {
     ...(pooling === undefined ? {} : { pooling: [pooling] }),

@@ -37,7 +37,7 @@ export function evaluateCommand(): Command {
   return addBackendOptions(addPrecisionOption(command))
     .addHelpText('after', EXAMPLES)
     .action(async (model: string, file: string, flags: Flags) => {
-      await chooseBackend(flags);
+      await chooseBackend(flags, model);
       await withTask(await openFolder(model), settingsGiven(flags), (loaded) => {
         tellOf(loaded.notes);
         prepareFor(loaded.model, flags);

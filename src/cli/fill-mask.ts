@@ -40,7 +40,7 @@ export function fillMaskCommand(): Command {
           fix: 'give one in quotes: "Paris is the [MASK] of France."',
         });
       }
-      await chooseBackend(flags);
+      await chooseBackend(flags, folder);
       const loaded = await loadModel(await openFolder(folder));
       tellOf({ ...loaded, missing: [] }); // pooler and sentence head, which guess no words
       prepareFor(loaded.model, flags);

@@ -144,7 +144,7 @@ async function run(
 ): Promise<void> {
   if (flags.resume === undefined) requireNew(kind, model, flags);
   else refuseOthers(command);
-  const { reason } = await chooseBackend(flags);
+  const { reason } = await chooseBackend(flags, flags.resume ?? model);
   process.stderr.write(`backend: ${reason}\n`);
   const signals = listenToSignals((text) => void process.stderr.write(`${text}\n`));
   const around = { ...viewOf(), stop: signals.stop };

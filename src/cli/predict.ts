@@ -66,7 +66,7 @@ async function predict(model: string, texts: readonly string[], flags: Flags): P
       fix: 'give one in quotes, --file, or lines on the standard input',
     });
   }
-  await chooseBackend(flags);
+  await chooseBackend(flags, model);
   await withTask(await openFolder(model), settingsGiven(flags), (loaded) => {
     tellOf(loaded.notes);
     prepareFor(loaded.model, flags);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { type BertConfig, parseConfig, preset, presetNames } from '../bert/config.js';
+import { productsOf } from '../bert/products.js';
 import { ConfigError, UsageError } from '../core/errors.js';
 import type { RunEnd } from '../train/events.js';
 import { defaultIntervals, defaultRate, type Intervals, type PretrainOptions, warmupSteps } from '../train/options.js';
@@ -11,6 +12,9 @@ import { dropoutRate, duration, fraction, nonNegative, positiveInt, rate, seed, 
 import { trainingPrecision } from './precision.js';
 import { createReporter } from './progress.js';
 import { listenToSignals } from './signals.js';
+
+/** Words of a model before its vocabulary is read: a layer does not depend on them. */
+const ANY_VOCABULARY = 30_522;
 
 const EXAMPLES = `
 Examples:
@@ -157,7 +161,7 @@ function addRunOptions(command: Command): void {
 async function pretrain(command: Command, shards: string | undefined, flags: Flags): Promise<RunEnd> {
   if (flags.resume === undefined) requireNew(shards, flags);
   else refuseOthers(command);
-  await chooseBackend(flags);
+  await chooseBackend(flags, flags.resume ?? productsOf(configFor(ANY_VOCABULARY, flags), flags.batch * flags.maxSeq));
   const reporter = createReporter(flags.logEvery === undefined ? {} : { logEvery: flags.logEvery });
   const signals = listenToSignals((text) => reporter.note(text));
   const around = {
