@@ -13,11 +13,14 @@ interface Known {
 /**
  * Runs steps of one computation. One whose shapes come again is recorded, and from then on its kernels run without the
  * program that enqueued them: the same bits, for hardly any JavaScript. Others run as they are, and so does everything
- * on a backend that cannot record.
+ * on a backend that cannot record. Where recordings take less memory, the first step of all is recorded, too: most
+ * often all that follow are like it.
  */
 export class Recordings {
   /** By key, the newest last; null: met once, not yet recorded. */
   private readonly known = new Map<string, Known | null>();
+  /** The key of the first step, until another step comes. */
+  private first: string | null = null;
 
   constructor(private readonly backend: Backend) {}
 
@@ -31,16 +34,18 @@ export class Recordings {
    * @param key names everything that decides which kernels `body` enqueues: shapes, and numbers that are no input
    * @param inputs all arrays that `body` uploads, in an order of their own, the same for each key
    * @param moment the step of all random numbers and the rates of an optimizer, where `body` uses them
+   * @param lent buffers that `body` writes before it reads them, and that outlive the recordings
    */
-  run(key: string, inputs: readonly TypedData[], moment: Moment, body: () => void): void {
-    const entry = this.known.get(key);
+  run(key: string, inputs: readonly TypedData[], moment: Moment, body: () => void, lent: readonly Buf[] = []): void {
+    this.settleFirst(key);
+    const entry = this.startsWith(key, lent) ? null : this.known.get(key);
     // Kernels of a recording have no names for a trace.
     if (entry === undefined || this.backend.record === undefined || this.backend.trace) {
       this.keep(key, entry ?? null);
       body();
       return;
     }
-    const { recording, slots } = entry ?? this.record(inputs, body);
+    const { recording, slots } = entry ?? this.record(inputs, body, lent);
     this.keep(key, { recording, slots });
     for (const [i, slot] of slots.entries()) if (slot !== undefined) this.backend.write(slot, inputs[i]);
     recording.run(moment);
@@ -52,8 +57,24 @@ export class Recordings {
     this.known.clear();
   }
 
-  private record(inputs: readonly TypedData[], body: () => void): Known {
-    const recording = (this.backend.record as NonNullable<Backend['record']>).call(this.backend, body);
+  /** Whether this is the first step, and is recorded although nobody knows whether it comes again. */
+  private startsWith(key: string, lent: readonly Buf[]): boolean {
+    if (this.known.size > 0 || lent.length === 0 || this.backend.borrows !== true) return false;
+    this.first = key;
+    return true;
+  }
+
+  /** The second step tells whether the first one's recording is of use. */
+  private settleFirst(key: string): void {
+    const { first } = this;
+    this.first = null;
+    if (first === null || first === key) return;
+    this.known.get(first)?.recording.free();
+    this.known.set(first, null);
+  }
+
+  private record(inputs: readonly TypedData[], body: () => void, lent: readonly Buf[]): Known {
+    const recording = (this.backend.record as NonNullable<Backend['record']>).call(this.backend, body, lent);
     const slots = inputs.map((data) => recording.inputs.get(data));
     const found = new Set(slots.filter((slot) => slot !== undefined));
     if (

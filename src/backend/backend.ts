@@ -356,8 +356,12 @@ export interface Backend {
   /**
    * Records what `body` enqueues, and runs nothing of it yet: the same kernels in the same order, so the same bits.
    * `body` frees all buffers that it allocates, uploads no array twice and reads none. Absent: this backend cannot.
+   * @param lent buffers that `body` writes before it reads them: until then they may hold anything, and after that they
+   *   must lie where they are as long as the recording
    */
-  record?(body: () => void): Recording;
+  record?(body: () => void, lent?: readonly Buf[]): Recording;
+  /** Whether a recording lays its own buffers into memory that is lent to it, and so takes less. */
+  readonly borrows?: boolean;
   /** Waits until all enqueued kernels have run. */
   flush(): Promise<void>;
   /** Kernels are timed while it holds a trace; with null, nothing is paid. Absent: this backend cannot. */

@@ -109,11 +109,14 @@ export class Trainer {
     const { model, optimizer, results } = this;
     const prepared = new PreparedStep(parts, keys);
     const rates = optimizer.rates(lr);
-    this.recordings.run(prepared.key, prepared.arrays, { step: keys.step, ...rates }, () => {
+    const body = (): void => {
       optimizer.clearGradients();
       prepared.enqueue(model, results);
       optimizer.enqueue(rates);
-    });
+    };
+    // A gradient is not there before the walk back comes to it: until then, activations of later layers may be.
+    const lent = [optimizer.arena.grads];
+    this.recordings.run(prepared.key, prepared.arrays, { step: keys.step, ...rates }, body, lent);
     return sumReadings(await this.optimizer.arena.backend.read(results), parts);
   }
 

@@ -73,6 +73,49 @@ describe.each(BACKENDS)('$name', ({ create, dtype }) => {
     for (const round of sums) expect(round).toEqual(sums[0]);
   });
 
+  /** y = the sum of x, by way of buffers that are freed before y is written. */
+  function chain(x: Float32Array, y: Buf): void {
+    const { kernels } = backend;
+    const [from, doubled, sums] = [backend.upload(x), backend.alloc(x.length, 'f32'), backend.alloc(1, 'f32')];
+    kernels.copy(from, doubled, [x.length], { offset: 0, strides: [1] }, { offset: 0, strides: [1] });
+    kernels.accumulate(from, doubled);
+    kernels.reduce('sum', doubled, sums, 1, x.length, 1);
+    for (const buf of [from, doubled]) backend.free(buf);
+    kernels.fill(y, 0.5);
+    const window = backend.view(y, y.length - 1, 1);
+    kernels.accumulate(sums, window);
+    for (const buf of [sums, window]) backend.free(buf);
+  }
+
+  test('what is lent holds other buffers until it is written, and then what it is for', async () => {
+    start();
+    if (backend.borrows !== true) return;
+    const length = 2 ** 16;
+    const y = backend.alloc(length, 'f32');
+    const live = backend.liveBytes;
+    for (let step = 0; step < 3; step++) {
+      const x = new Float32Array(length).fill(step);
+      recordings.run('lent', [x], NEVER, () => chain(x, y), [y]);
+      expect(backend.liveBytes - live).toBeLessThan(1.5 * 4 * length); // the input alone
+      const values = await backend.read(y);
+      expect([values[0], values[length - 1]]).toEqual([0.5, 2 * step * length + 0.5]);
+    }
+    backend.free(y);
+  });
+
+  test('a first step that is like no other one leaves no recording behind', () => {
+    start();
+    if (backend.borrows !== true) return;
+    const y = backend.alloc(2 ** 16, 'f32');
+    const sizes = ['a', 'b', 'c', 'b'].map((key) => {
+      const x = new Float32Array(2 ** 16);
+      recordings.run(key, [x], NEVER, () => chain(x, y), [y]);
+      return recordings.size;
+    });
+    expect(sizes).toEqual([1, 0, 0, 1]);
+    backend.free(y);
+  });
+
   test('an array that is no input is refused, and so is memory that is left behind', () => {
     start();
     if (backend.record === undefined) return;

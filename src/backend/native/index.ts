@@ -17,6 +17,7 @@ const BITS: Readonly<Record<Precision, number>> = { f32: 32, bf16: 16, int8: 8 }
 export class NativeBackend implements Backend {
   readonly name = 'native';
   readonly float = 'f32';
+  readonly borrows = true;
   readonly runsOn: string;
   readonly kernels: Kernels;
   readonly multipliers: NonNullable<Backend['multipliers']>;
@@ -65,14 +66,14 @@ export class NativeBackend implements Backend {
     return buf;
   }
 
-  record(body: () => void): Recording {
+  record(body: () => void, lent: readonly Buf[] = []): Recording {
     const inputs = new Map<TypedData, Buf>();
     this.uploads = inputs;
     try {
       let words: Float64Array = new Float64Array();
       const plan = this.memory.planned(() => {
         words = this.queue.record(body);
-      });
+      }, lent);
       return new NativeRecording(this.queue, this.memory, this.room, plan, words, inputs);
     } catch (error) {
       for (const buf of inputs.values()) this.memory.free(buf);

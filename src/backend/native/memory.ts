@@ -2,15 +2,18 @@ import { bytesPer, type DType, dtypeOf, type TypedData } from '../../core/dtype.
 import { BackendError, DtypeError } from '../../core/errors.js';
 import type { Buf } from '../backend.js';
 import { mib, type Share, type Window, WindowMemory } from '../windows.js';
-import { type Block, Heap } from './heap.js';
+import { Heap } from './heap.js';
+import { LentMemory } from './lent.js';
 import type { Engine } from './load.js';
 import { isPlanned, Plan } from './plan.js';
 import type { Queue } from './queue.js';
 
 interface BlockShare extends Share {
-  readonly heap: Heap;
-  /** Its first byte in the arena. */
-  readonly block: Block;
+  /** Its first byte in the arena, or in a plan. */
+  readonly at: number;
+  /** Bytes that are its own. */
+  readonly size: number;
+  give(): void;
 }
 
 type NativeBuf = Window<BlockShare>;
@@ -32,7 +35,7 @@ const LEAST_GAP = 2 ** 20;
 const POISON = 0x7fc00000;
 
 /** First byte in the arena; elements of both types have four. */
-const placeOf = ({ share, at }: NativeBuf): number => share.block.at + 4 * at;
+const placeOf = ({ share, at }: NativeBuf): number => share.at + 4 * at;
 
 /** Buffers in one arena: who uses which bytes, and how many there are. */
 export class NativeMemory extends WindowMemory<BlockShare> {
@@ -58,10 +61,15 @@ export class NativeMemory extends WindowMemory<BlockShare> {
 
   /**
    * Runs `body`, whose buffers get places in a plan instead of memory.
+   * @param lent buffers whose content is of no use until a command of `body` has written it
    * @throws {BackendError} when it leaves one of them behind
    */
-  planned(body: () => void): Plan {
-    const plan = new Plan(LINE, PAGE, LARGE);
+  planned(body: () => void, lent: readonly Buf[]): Plan {
+    const stretches = lent.map((buf) => {
+      const from = placeOf(this.own(buf));
+      return { from, to: from + 4 * buf.length };
+    });
+    const plan = new Plan(LINE, PAGE, LARGE, new LentMemory(stretches, PAGE), () => this.queue.recorded);
     const before = this.plan;
     this.plan = plan;
     try {
@@ -70,6 +78,7 @@ export class NativeMemory extends WindowMemory<BlockShare> {
       this.plan = before;
     }
     if (plan.live > 0) throw new BackendError(`native: a recording ends with ${plan.live} buffers that were not freed`);
+    plan.arrange();
     return plan;
   }
 
@@ -127,30 +136,30 @@ export class NativeMemory extends WindowMemory<BlockShare> {
   protected take(_length: number, bytes: number): BlockShare {
     const share = this.find(bytes);
     if (share === null) throw this.outOfMemory(bytes);
-    this.spoil(share.block);
+    this.spoil(share);
     return share;
   }
 
   /** Places in a plan are no memory yet. */
-  protected override counts({ block }: BlockShare): boolean {
-    return !isPlanned(block.at);
+  protected override counts({ at }: BlockShare): boolean {
+    return !isPlanned(at);
   }
 
-  protected giveBack({ heap, block }: BlockShare): void {
-    if (isPlanned(block.at) && this.plan !== null) this.plan.live--;
-    this.spoil(block);
-    heap.give(block);
+  protected giveBack(share: BlockShare): void {
+    this.spoil(share);
+    share.give();
   }
 
   private find(bytes: number): BlockShare | null {
     if (!(Number.isSafeInteger(bytes) && bytes >= 0)) return null;
-    if (this.plan !== null) {
-      this.plan.live++;
-      return { ...this.plan.take(bytes), bytes, users: 1 };
+    const { plan } = this;
+    if (plan !== null) {
+      const block = plan.take(bytes);
+      return { at: block.at, size: block.size, bytes, users: 1, give: () => plan.give(block) };
     }
     for (const heap of bytes < LARGE ? [this.small, this.large] : [this.large]) {
       const block = heap.take(bytes);
-      if (block !== null) return { heap, block, bytes, users: 1 };
+      if (block !== null) return { at: block.at, size: block.size, bytes, users: 1, give: () => heap.give(block) };
     }
     return null;
   }
@@ -165,13 +174,14 @@ export class NativeMemory extends WindowMemory<BlockShare> {
       });
     }
     this.queue.touched += count * bytesPer(dtype);
-    return placeOf(owned);
+    const at = placeOf(owned);
+    this.plan?.lent.use(at, at + count * bytesPer(dtype), this.queue.recorded);
+    return at;
   }
 
-  private spoil(block: Block): void {
+  private spoil({ at, size }: BlockShare): void {
     // What is uploaded while a recording is made is written at once, not by a command of the recording.
-    if (this.poison && (!this.queue.isRecording || isPlanned(block.at)))
-      this.queue.push('fillI32', block.at, block.size / 4, POISON);
+    if (this.poison && (!this.queue.isRecording || isPlanned(at))) this.queue.push('fillI32', at, size / 4, POISON);
   }
 
   private outOfMemory(bytes: number): BackendError {

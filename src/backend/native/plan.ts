@@ -1,57 +1,108 @@
 import { type Block, Heap } from './heap.js';
+import type { LentMemory } from './lent.js';
 
-/** Addresses from here on are places in a plan, not in the arena: no arena is a petabyte large. */
+/** Addresses from here on are those of a plan, not of the arena: no arena is a petabyte large. */
 const PLANNED = 2 ** 50;
-/** Half of the places: those of large blocks. */
-const PLANNED_LARGE = 2 ** 51;
+
+/** A buffer of a recording, with an address that no other one has. Times are places in the list of commands. */
+export interface PlannedBlock {
+  readonly at: number;
+  readonly size: number;
+  readonly birth: number;
+  death: number;
+  /** Where it lies, once that is known: a byte of the arena, or one of the room. */
+  home: number;
+  readonly large: boolean;
+  lent: boolean;
+}
 
 /**
- * Places for the buffers of a recording, given out before it is known how much memory they take together and where it
- * will lie: small and large ones apart, as in the arena itself.
+ * The buffers of a recording: which of them are there at the same time is known when all of it is recorded, and only
+ * then they get places, in memory that is lent to them or else in one room. It is not known yet where that will be.
  */
 export class Plan {
-  private readonly small: Heap;
-  private readonly large: Heap;
-  private smallEnd = PLANNED;
-  private largeEnd = PLANNED_LARGE;
+  private readonly blocks: PlannedBlock[] = [];
+  private end = PLANNED;
+  private smallBytes = 0;
+  private largeBytes = 0;
   /** Buffers that have not been freed. */
   live = 0;
 
   /**
    * @param line, page granules of small and of large blocks
    * @param smallest bytes from which a block is a large one
+   * @param now how many numbers have been recorded
    */
   constructor(
-    line: number,
+    private readonly line: number,
     private readonly page: number,
     private readonly smallest: number,
-  ) {
-    this.small = new Heap(PLANNED, line, () => true);
-    this.large = new Heap(PLANNED_LARGE, page, () => true);
+    readonly lent: LentMemory,
+    private readonly now: () => number,
+  ) {}
+
+  take(bytes: number): PlannedBlock {
+    const large = bytes >= this.smallest;
+    const granule = large ? this.page : this.line;
+    const size = Math.max(1, Math.ceil(bytes / granule)) * granule;
+    const death = Number.POSITIVE_INFINITY;
+    const block = { at: this.end, size, birth: this.now(), death, home: 0, large, lent: false };
+    this.blocks.push(block);
+    this.end += size;
+    this.live++;
+    return block;
   }
 
-  take(bytes: number): { heap: Heap; block: Block } {
-    const heap = bytes < this.smallest ? this.small : this.large;
-    const block = heap.take(bytes) as Block;
-    this.smallEnd = Math.max(this.smallEnd, this.small.top);
-    this.largeEnd = Math.max(this.largeEnd, this.large.top);
-    return { heap, block };
+  give(block: PlannedBlock): void {
+    block.death = this.now();
+    this.live--;
   }
 
-  /** Bytes of all of it, small blocks first. */
+  /** Gives each buffer its place: after the last command. */
+  arrange(): void {
+    const heaps = [this.line, this.page].map((granule) => new Heap(0, granule, () => true));
+    let held: { readonly block: PlannedBlock; readonly place: Block }[] = [];
+    const heapOf = ({ large }: PlannedBlock): Heap => heaps[Number(large)];
+    for (const block of this.blocks) {
+      for (const { block: other, place } of held) if (other.death <= block.birth) heapOf(other).give(place);
+      held = held.filter((other) => other.block.death > block.birth);
+      const guest = block.large ? this.lent.take(block.size, block.birth, block.death) : null;
+      block.lent = guest !== null;
+      block.home = guest ?? this.stay(block, heapOf(block), held);
+    }
+  }
+
+  private stay(block: PlannedBlock, heap: Heap, held: { block: PlannedBlock; place: Block }[]): number {
+    const place = heap.take(block.size) as Block;
+    held.push({ block, place });
+    if (block.large) this.largeBytes = Math.max(this.largeBytes, heap.top);
+    else this.smallBytes = Math.max(this.smallBytes, Math.ceil(heap.top / this.page) * this.page);
+    return place.at;
+  }
+
+  /** Bytes of the room, small blocks first. */
   get bytes(): number {
-    return this.smallBytes + this.largeEnd - PLANNED_LARGE;
+    return this.smallBytes + this.largeBytes;
   }
 
-  /** Where a place lies once the memory begins at `base`. */
-  resolve(place: number, base: number): number {
-    return place >= PLANNED_LARGE ? place - PLANNED_LARGE + this.smallBytes + base : place - PLANNED + base;
+  /** Where an address lies once the room begins at `base`. */
+  resolve(address: number, base: number): number {
+    const { at, home, large, lent } = this.blockOf(address);
+    const start = lent ? home : base + home + (large ? this.smallBytes : 0);
+    return start + address - at;
   }
 
-  private get smallBytes(): number {
-    return Math.ceil((this.smallEnd - PLANNED) / this.page) * this.page;
+  /** The last block that begins at or before an address. */
+  private blockOf(address: number): PlannedBlock {
+    let [low, high] = [0, this.blocks.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.blocks[middle].at <= address) low = middle + 1;
+      else high = middle;
+    }
+    return this.blocks[low - 1];
   }
 }
 
-/** Whether a number of a command is a place in a plan: nothing else is as large. */
+/** Whether a number of a command is an address in a plan: nothing else is as large. */
 export const isPlanned = (word: number): boolean => word >= PLANNED;

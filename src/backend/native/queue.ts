@@ -56,6 +56,11 @@ export class Queue {
     this.length = length;
   }
 
+  /** Numbers that have been recorded so far. */
+  get recorded(): number {
+    return this.length;
+  }
+
   get isRecording(): boolean {
     return this.recording;
   }
