@@ -351,6 +351,8 @@ export interface Backend {
   read(buf: Buf): Promise<TypedData>;
   /** A window of a buffer. It keeps the memory alive and is freed like any buffer. */
   view(buf: Buf, offset: number, length: number): Buf;
+  /** Lets the system have memory that is free: after much was freed that will not be wanted again. Absent: it has it. */
+  trim?(): void;
   /** Called by scope, by the tape and by `ops/scratch.ts` alone. @throws {BackendError} when already freed */
   free(buf: Buf): void;
   /**

@@ -53,12 +53,11 @@ export class ParameterArena {
     reversed.filter(([name]) => !decays(name)).forEach(place);
     this.length = offset;
     this.slots = slots;
-    const [params, grads, m, v] = [0, 1, 2, 3].map(() => this.zeroed());
-    this.params = params as Buf;
-    this.grads = grads as Buf;
-    this.firstMoments = m as Buf;
-    this.secondMoments = v as Buf;
+    this.params = this.zeroed();
     for (const slot of slots) this.adopt(slot);
+    backend.trim?.(); // where the parameters were before, nothing as large comes again
+    [this.grads, this.firstMoments, this.secondMoments] = [this.zeroed(), this.zeroed(), this.zeroed()];
+    for (const slot of slots) this.openGradient(slot);
   }
 
   private zeroed(): Buf {
@@ -67,12 +66,16 @@ export class ParameterArena {
     return buf;
   }
 
-  /** Moves a parameter into the arena and gives it its gradient window. */
+  /** Moves a parameter into the arena. */
   private adopt({ parameter, offset }: Slot): void {
     const home = this.backend.view(this.params, offset, parameter.size);
     const line = { offset: 0, strides: [1] };
     this.backend.kernels.copy(parameter.buf, home, [parameter.size], line, line);
     parameter.rehome(home);
+  }
+
+  /** Gives a parameter its gradient window. */
+  private openGradient({ parameter, offset }: Slot): void {
     parameter.grad?.dispose();
     parameter.grad = parameter.wrap(this.backend.view(this.grads, offset, parameter.size), parameter.shape).keep();
   }

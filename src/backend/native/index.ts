@@ -99,6 +99,10 @@ export class NativeBackend implements Backend {
     this.memory.free(buf);
   }
 
+  trim(): void {
+    this.memory.trim();
+  }
+
   async flush(): Promise<void> {
     this.queue.run();
   }
