@@ -1,5 +1,5 @@
 // Products of bfloat16 numbers, the upper halves of floats, with sums in f32: AVX512_BF16. The product is that of
-// gemm_words.inl.
+// gemm.inl.
 #include <immintrin.h>
 
 #pragma GCC diagnostic ignored "-Wunused-function"  // of these files only what the product needs is used
@@ -9,10 +9,16 @@
 #include "math.inl"
 #include "elementwise.inl"
 #include "reduce.inl"
-#include "gemm_words.inl"
-#include "gemm_frozen.inl"
+
+static const int64_t kPair = 2;
+#include "gemm_pack.inl"
+#include "gemm_tile.inl"
+#include "gemm_bf16.inl"
+#include "gemm_task.inl"
+#include "gemm_streams.inl"
+#include "gemm.inl"
 #include "roof_narrow.inl"
 
 static double loop(int64_t rounds) { return dot_loop<Vec, 2, multiply_add>(rounds); }
 
-extern "C" const Narrow BG_NARROW = {"avx512_bf16", loop, matmul_frozen, pack_once};
+extern "C" const Narrow BG_NARROW = {"avx512_bf16", loop, matmul, pack_once};

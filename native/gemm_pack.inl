@@ -5,9 +5,8 @@
 static const int64_t NR = NV * VL;
 static const int64_t kDepth = 512;  // longest block of k
 
-// A panel of a has at most MR rows of one block of k. Where k is contiguous in memory it is read as it lies there, or,
-// where that would put all its rows into one set of the first-level cache, copied, rows kRow floats apart. Else the
-// rows of one index of k stand side by side, kSide floats to the next index.
+// A panel of a has at most MR rows of one block of k. Where k is contiguous in memory it is read as it lies there, or
+// copied, rows kRow floats apart. Else the rows of one index of k stand side by side, kSide floats to the next index.
 static const int64_t kRow = kDepth + 16, kSide = (MR + VL - 1) / VL * VL;
 static const int64_t kPanel = MR * kRow > kDepth* kSide ? MR* kRow : kDepth* kSide;
 static const int64_t kSet = 1024;  // floats: rows a multiple of this apart share a set
@@ -15,25 +14,22 @@ static const int64_t kSet = 1024;  // floats: rows a multiple of this apart shar
 // One operand: `size` rows of a or columns of b, with `stride` floats between rows of memory.
 struct Operand {
   const float *x, *end;
-  int64_t size, stride;
+  int64_t size, stride, k;
   int turned;  // k is the contiguous axis
 };
 
 static inline Operand operand(const float* x, int64_t size, int64_t k, int k_contiguous) {
-  return {x, x + size * k, size, k_contiguous ? k : size, k_contiguous};
+  return {x, x + size * k, size, k_contiguous ? k : size, k, k_contiguous};
 }
+
+// What is packed are words of kPair numbers that follow one another in k: a float, or two of 16 bits. Where p and depth
+// are of something packed they count words. These are in gemm_floats.inl or gemm_bf16.inl:
+static inline Vec multiply_add(Vec sum, Vec a, Vec b);
+static void pack_sliver(const Operand& b, int64_t first, int64_t p, int64_t depth, float* sliver);
 
 // Up to VL floats at p, of which `count` are wanted.
 static inline Vec load_within(const Operand& o, const float* p, int64_t count) {
   return p + VL <= o.end ? load(p) : load_part(p, count);
-}
-
-static inline void copy_rows(const float* x, int64_t stride, int64_t rows, int64_t depth, float* panel) {
-  for (int64_t r = 0; r < rows; ++r, x += stride, panel += kRow) {
-    int64_t q = 0;
-    for (; q + VL <= depth; q += VL) store(panel + q, load(x + q));
-    if (q < depth) store(panel + q, load_part(x + q, depth - q));
-  }
 }
 
 // The sum over k of each row of a panel whose rows stand side by side is added to sums[0 .. rows - 1], or begins them.
@@ -52,40 +48,14 @@ static inline void sum_panel(const float* x, int64_t step, int64_t rows, int64_t
   }
 }
 
-// A sliver of b: NR columns from `first`, NR floats to the next index of k. Columns beyond the matrix hold anything.
-static inline void pack_sliver(const Operand& b, int64_t first, int64_t p, int64_t depth, float* sliver) {
-  const int64_t cols = least(NR, b.size - first);
-  if (!b.turned) {
-    for (int64_t q = 0; q < depth; ++q) {
-      const float* x = b.x + (p + q) * b.stride + first;
-      for (int64_t j = 0; j < cols; j += VL) store(sliver + q * NR + j, load_within(b, x + j, least(VL, cols - j)));
-    }
-    return;
-  }
-  // Squares, turned in registers.
-  const float* x = b.x + first * b.stride + p;
-  for (int64_t q = 0; q < depth; q += VL) {
-    const int64_t count = least(VL, depth - q);
-    for (int64_t j = 0; j < cols; j += VL) {
-      if (count == VL && cols - j >= VL) {
-        turn_square(x + j * b.stride + q, b.stride, sliver + q * NR + j, NR);
-        continue;
-      }
-      Vec row[VL];
-      for (int r = 0; r < VL; ++r) row[r] = load_count(x + least(j + r, cols - 1) * b.stride + q, count);
-      transpose_square(row);
-      for (int c = 0; c < count; ++c) store(sliver + (q + c) * NR + j, row[c]);
-    }
-  }
-}
-
 // op(b) in slivers, all of k one after the other.
 static void pack_once(const Run* run, const float* b, float* y, int64_t k, int64_t n, int transpose_b) {
   const Operand o = operand(b, n, k, transpose_b);
+  const int64_t depth = ceil_div(k, kPair);
   auto body = [=](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) pack_sliver(o, i * NR, 0, k, y + i * k * NR);
+    for (int64_t i = begin; i < end; ++i) pack_sliver(o, i * NR, 0, depth, y + i * depth * NR);
   };
-  parallel(run, (n + NR - 1) / NR, most(1, kGrain / most(1, k * NR)), body);
+  parallel(run, ceil_div(n, NR), most(1, kGrain / most(1, depth * NR)), body);
 }
 
 // b as it was before `pack_once`.

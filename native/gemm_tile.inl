@@ -169,7 +169,7 @@ static __attribute__((noinline)) void multiply_tile(const Tile& t) {
     BG_UNROLL for (int v = 0; v < NV; ++v) row[v] = load(b + v * VL);
     BG_UNROLL for (int r = 0; r < R; ++r) {
       const Vec factor = splat(a.at(r));
-      BG_UNROLL for (int v = 0; v < NV; ++v) sum[r][v] += factor * row[v];
+      BG_UNROLL for (int v = 0; v < NV; ++v) sum[r][v] = multiply_add(sum[r][v], factor, row[v]);
     }
     if (First && keep_b) {
       BG_UNROLL for (int v = 0; v < NV; ++v) {

@@ -14,8 +14,13 @@
 #include "optimizer.inl"
 #include "random.inl"
 #include "fused.inl"
+
+static const int64_t kPair = 1;
 #include "gemm_pack.inl"
 #include "gemm_tile.inl"
+#include "gemm_floats.inl"
+#include "gemm_task.inl"
+#include "gemm_streams.inl"
 #include "gemm.inl"
 #include "small.inl"
 #include "attention.inl"

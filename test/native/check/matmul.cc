@@ -118,16 +118,23 @@ double slope_of(int fn, double x) {
   return s + x * s * (1 - s) * 1.5957691216057308 * (1 + 0.134145 * x * x);
 }
 
-// Every epilogue and sums of rows, of b as it is and packed: within the product's bound times the largest slope, 1.13,
-// and the functions' own error of some units in the last place; the same bits on many threads.
-void check_epilogue(const KernelTable& table, MatmulCall c, bool packed) {
+// Numbers of at most 8 significant bits, which bf16 keeps.
+Floats short_numbers(int64_t n, uint32_t seed) {
+  Floats x = numbers(n, -1, 1, seed);
+  for (float& value : x) value = rintf(value * 128) / 128;
+  return x;
+}
+
+// Every epilogue and sums of rows, of b as it is and packed, in f32 or bf16: within the product's bound times the
+// largest slope, 1.13, and the functions' own error of some units in the last place; the same bits on many threads.
+void check_epilogue(const KernelTable& table, MatmulCall c, bool packed, bool bf16) {
   const int64_t n = c.m * c.n;
   const Floats x = numbers(n, -3, 3, 4), before = numbers(n, -1, 1, 5), sums_before = numbers(c.m, -1, 1, 6);
   Floats kept(n), sums(c.m), b(packed ? c.k * (c.n + 64) : 0);
   const Floats nothing(packed ? c.k * c.n : 0, NAN);  // a packed b is not read in any other way
   Floats unpacked(nothing.size());
-  if (packed) {
-    table.pack(&kSerial, c.b, b.data(), c.k, c.n, c.transpose_b);
+  if (packed) (bf16 ? table.bf16->pack : table.pack)(&kSerial, c.b, b.data(), c.k, c.n, c.transpose_b);
+  if (packed && !bf16) {
     table.unpack(&kSerial, b.data(), unpacked.data(), c.k, c.n, c.transpose_b);
     same_bits(table, name_of(c) + ", unpacked", c.b, unpacked.data(), c.k * c.n);
   }
@@ -144,13 +151,13 @@ void check_epilogue(const KernelTable& table, MatmulCall c, bool packed) {
     else if (c.epilogue == kSlope) exact[i] = t * slope_of(c.fn, x[i]);
     else exact[i] = t + (c.epilogue == kAddTo ? before[i] : 0);
   }
-  const std::string name = name_of(c) + (packed ? " packed" : "") + ", epilogue " + std::to_string(c.epilogue) +
-                           " of " + std::to_string(c.fn);
+  const std::string name = name_of(c) + (packed ? " packed" : "") + (bf16 ? " bf16" : "") + ", epilogue " +
+                           std::to_string(c.epilogue) + " of " + std::to_string(c.fn);
   const auto run = [&](const Run* r, float* y) {
     if (c.epilogue == kAddTo) std::copy(before.begin(), before.end(), y);
     sums = sums_before;
     c.y = y;
-    table.matmul(r, &c);
+    (bf16 ? table.bf16->matmul : table.matmul)(r, &c);
   };
   if (packed) c.b = nothing.data();
   const Floats y = check(table, name, exact, (double)(c.k + 16) * ldexp(1.2, -24) * largest, run);
@@ -169,20 +176,29 @@ void check_epilogue(const KernelTable& table, MatmulCall c, bool packed) {
   }
 }
 
-void check_epilogues(const KernelTable& table) {
+void check_epilogues(const KernelTable& table, bool bf16) {
   for (const Sizes& s :
        {Sizes{1, 1, 1}, {5, 6, 0}, {15, 33, 513}, {64, 96, 20}, {31, 200, 1100}, {200, 64, 128}, {40, 70, 1024}}) {
-    const Floats a = numbers(s.m * s.k, -1, 1, 1), b = numbers(s.k * s.n, -1, 1, 2), bias = numbers(s.n, -1, 1, 3);
+    const Floats a = short_numbers(s.m * s.k, 1), b = short_numbers(s.k * s.n, 2), bias = numbers(s.n, -1, 1, 3);
     for (int layout = 0; layout < 4; ++layout) {
       MatmulCall c = call_of(s, a, b, bias.data(), layout, 1, 0);
       const bool packed = layout != 1;
       for (const int fn : {kRelu, kGelu, kGeluTanh}) {
         c.fn = fn;
-        for (const int kind : {kActivate, kSlope}) c.epilogue = kind, check_epilogue(table, c, packed);
+        for (const int kind : {kActivate, kSlope}) c.epilogue = kind, check_epilogue(table, c, packed, bf16);
       }
-      c.epilogue = kNone, check_epilogue(table, c, !packed);
-      c.epilogue = kAddTo, check_epilogue(table, c, packed);
+      c.epilogue = kNone, check_epilogue(table, c, !packed, bf16);
+      c.epilogue = kAddTo, check_epilogue(table, c, packed, bf16);
     }
+  }
+}
+
+// Gradients of weights: more than two blocks of k, rows of memory that share a set of the cache.
+void check_gradients(const KernelTable& table, bool bf16) {
+  for (const Sizes& s : {Sizes{33, 70, 4099}, {70, 33, 2100}, {1024, 9, 2100}, {7, 1024, 300}, {290, 260, 64}}) {
+    const Floats a = short_numbers(s.m * s.k, 1), b = short_numbers(s.k * s.n, 2);
+    MatmulCall c = call_of(s, a, b, nullptr, 1, 1, 0);
+    for (const int kind : {kNone, kAddTo}) c.epilogue = kind, check_epilogue(table, c, false, bf16);
   }
 }
 
@@ -190,7 +206,7 @@ void check_epilogues(const KernelTable& table) {
 
 void check_matmul(const KernelTable& table) {
   check_numbers(table);
-  check_epilogues(table);
+  for (const bool bf16 : {false, true}) check_epilogues(table, bf16), check_gradients(table, bf16);
   for (const Sizes& s : kSizes) {
     const Floats bias = numbers(s.n, -1, 1, 3);
     for (int layout = 0; layout < 4; ++layout) {

@@ -1,0 +1,98 @@
+// One task of a product: a range of rows of y and a part of its columns, panel by panel.
+
+struct Product {
+  const MatmulCall* call;
+  Operand a, b;
+  float *y, *x;                    // x: of the epilogue
+  int64_t m, n, blocks, depth, k;  // k: in words
+  int threads;
+};
+
+struct Task {
+  const Product* product;
+  int64_t begin, end;       // rows
+  int64_t sliver, slivers;  // the part of b
+  float* panel;             // memory for one
+  float* b;                 // packed slivers
+  int64_t stride_b;         // from one to the next
+  int pack_b, sum;
+};
+
+// What the calling thread has packed of b, for the tasks it takes next.
+struct Packed {
+  // Scratch comes with whatever lay there: numbers alone may be right by chance, or those of another instruction set.
+  const void* owner;
+  int64_t product, part, unused[5];
+  float slivers[1];
+};
+static int64_t products = 0;
+
+static inline int64_t depth_of(const Product& g, int64_t block) { return least(g.depth, g.k - block * g.depth); }
+
+// `count` rows of a (columns of b) from `first`, words p .. p + depth - 1, within so many steps.
+static Fetch fetch(const Operand& o, int64_t first, int64_t count, int64_t p, int64_t depth, int64_t steps) {
+  count = least(count, o.size - first), depth = least(kPair * depth, o.k - kPair * p), p *= kPair;
+  if (count <= 0 || depth <= 0) return {};
+  const int64_t rows = o.turned ? count : depth, bytes = 4 * (o.turned ? depth : count);
+  const char* x = (const char*)(o.turned ? o.x + first * o.stride + p : o.x + p * o.stride + first);
+  const int64_t lines = bytes / 64 + (bytes % 64 != 0 || (uintptr_t)x % 64 != 0 || o.stride % 16 != 0);
+  return {x, o.stride * 4 - lines * 64, lines, rows, ceil_div(rows * lines, steps), 0};
+}
+
+// Rows of memory that share a set of the cache would push each other out before they are used.
+static inline bool crowded(const Operand& o) { return !o.turned && o.stride % kSet == 0; }
+
+// A tile of rows from i and of a sliver, but for where its operands lie.
+static inline Tile tile_at(const Product& g, int64_t block, int64_t i, int64_t sliver, Ending* ending) {
+  const MatmulCall& c = *g.call;
+  const int64_t j = sliver * NR, at = i * g.n + j;
+  *ending = {c.bias ? c.bias + j : nullptr, c.epilogue, c.fn, g.x ? g.x + at : nullptr};
+  Tile t = {};
+  t.depth = depth_of(g, block), t.step_b = NR;
+  t.y = g.y + at, t.stride_y = g.n, t.cols = least(NR, g.n - j);
+  t.add = block > 0 || c.epilogue == kAddTo, t.ending = block == g.blocks - 1 ? ending : nullptr;
+  return t;
+}
+
+// The tiles of rows i .. i + rows - 1, laid out as in `first`; the sliver runs fastest, as its neighbour continues the
+// rows of y. What is met for the first time is packed by the way.
+static void multiply_panel(const Task& t, int64_t block, int64_t i, int64_t rows, Tile first) {
+  const Product& g = *t.product;
+  for (int64_t s = 0; s < t.slivers; ++s) {
+    Ending ending;
+    Tile x = tile_at(g, block, i, t.sliver + s, &ending);
+    x.a = first.a, x.step_a = first.step_a, x.keep_a = first.keep_a;
+    x.b = t.b + s * t.stride_b, x.next_a = first.next_a, x.next_b = first.next_b;
+    if (t.pack_b) lay_sliver(g.b, (t.sliver + s) * NR, block * g.depth, t.b + s * t.stride_b, &x);
+    multiply_tile(x, rows, g.a.turned);
+    if (first.keep_a) first.a = t.panel, first.step_a = kSide, first.keep_a = nullptr;
+  }
+}
+
+static void multiply_task(Task t, int64_t block) {
+  const Product& g = *t.product;
+  const int64_t rows = t.end - t.begin, panels = ceil_div(rows, MR), depth = depth_of(g, block);
+  const int64_t steps = t.slivers * most(1, depth / 4), more = block + 1 < g.blocks;
+  const int64_t p = block * g.depth, next = more ? p + g.depth : 0, next_depth = more ? depth_of(g, block + 1) : depth;
+  Fetch next_b = {};
+  if (!g.call->packed && !crowded(g.b))
+    next_b =
+        fetch(g.b, (more ? t.sliver : t.sliver + t.slivers) * NR, t.slivers * NR, next, next_depth, panels * steps);
+  for (int64_t i = 0; i < panels; ++i) {
+    const int64_t begin = t.begin + rows * i / panels, end = t.begin + rows * (i + 1) / panels;
+    const int64_t after = t.begin + rows * (i + 2) / panels;
+    Fetch next_a = {};
+    if (i + 1 < panels && !crowded(g.a)) next_a = fetch(g.a, end, after - end, p, depth, steps);
+    else if (more && !crowded(g.a)) next_a = fetch(g.a, t.begin, rows / panels, next, next_depth, steps);
+    Tile first = {};
+    first.depth = depth, first.next_a = &next_a, first.next_b = &next_b;
+    if (t.sum) {
+      const int64_t numbers = least(kPair * depth, g.a.k - kPair * p);
+      const int add = block > 0 || g.call->epilogue == kAddTo;
+      sum_panel(g.a.x + kPair * p * g.a.stride + begin, g.a.stride, end - begin, numbers, g.call->sums + begin, add);
+    }
+    lay_panel(g.a, begin, end - begin, p, t.slivers > 1, t.panel, &first);
+    multiply_panel(t, block, begin, end - begin, first);
+    t.pack_b = 0;
+  }
+}
