@@ -2,8 +2,6 @@
 // tokens, no dropout. All have the same weights, and losses and gradients are compared before anything is timed. tfjs and
 // jax-js have one thread there; ours has one and several.
 //   node bench/layer.mjs [--threads 2] [--rounds 5] [--seconds 1]          peers: npm install --prefix bench
-import { dirname } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { noGrad } from '../dist/autograd/apply.js';
 import { scope } from '../dist/autograd/scope.js';
@@ -16,7 +14,11 @@ import { Initializer } from '../dist/nn/init.js';
 import { inference } from '../dist/nn/pass.js';
 import { tensor } from '../dist/tensor/create.js';
 import { median, nativeBackend, secondsOf } from './measure.mjs';
-import { load, locate, versionOf } from './peers/package.mjs';
+import { openJax } from './peers/jax.mjs';
+import { jaxBert } from './peers/jax-bert.mjs';
+import { theirs, turned } from './peers/model-side.mjs';
+import { openTfjs } from './peers/tfjs.mjs';
+import { tfjsBert } from './peers/tfjs-bert.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -26,9 +28,8 @@ const { values } = parseArgs({
   },
 });
 
-const [HIDDEN, HEADS, BATCH, SEQ] = [256, 4, 4, 128];
+const [HIDDEN, BATCH, SEQ] = [256, 4, 128]; // 4 heads
 const ROWS = BATCH * SEQ;
-const WIDTH = HIDDEN / HEADS;
 /** Products alone, forward; twice as many backward. */
 const FLOPS = ROWS * (24 * HIDDEN ** 2 + 4 * SEQ * HIDDEN);
 const config = preset('mini', { vocabSize: 8, numHiddenLayers: 1, hiddenDropoutProb: 0, attentionProbsDropoutProb: 0 });
@@ -80,51 +81,25 @@ function ours(threads) {
 /** The gradient that is compared. */
 const SEEN = 'feedForward.intermediate.weight';
 
-/** [rows, cols] the other way round: the others' users keep weights as [in, out], and their products are faster so. */
-const turned = ({ data, shape: [rows, cols] }) => ({
-  data: Float32Array.from(data, (_, i) => data[(i % rows) * cols + Math.floor(i / rows)]),
-  shape: [cols, rows],
-});
-const theirs = ({ data, shape }) => (shape.length === 2 ? turned({ data, shape }) : { data, shape });
 const seenOf = (data, { shape }) => turned({ data, shape: [...shape].reverse() }).data;
-
-/** The layer in TensorFlow.js, as a function of its parameters. */
-const tfjsLayer =
-  (tf, names, x, c) =>
-  (...given) => {
-    const at = (name) => given[names.indexOf(name)];
-    const linear = (t, name) => tf.add(tf.matMul(t, at(`${name}.weight`)), at(`${name}.bias`));
-    const norm = (t, name) => {
-      const { mean, variance } = tf.moments(t, -1, true);
-      const scaled = tf.mul(tf.sub(t, mean), tf.rsqrt(tf.add(variance, config.layerNormEps)));
-      return tf.add(tf.mul(scaled, at(`${name}.weight`)), at(`${name}.bias`));
-    };
-    const gelu = (t) => tf.mul(tf.mul(t, 0.5), tf.add(tf.erf(tf.mul(t, Math.SQRT1_2)), 1));
-    const split = (t) => tf.transpose(tf.reshape(t, [BATCH, SEQ, HEADS, WIDTH]), [0, 2, 1, 3]);
-    const [q, k, v] = ['query', 'key', 'value'].map((part) => split(linear(x, `attention.${part}`)));
-    const mixed = tf.matMul(tf.softmax(tf.mul(tf.matMul(q, k, false, true), WIDTH ** -0.5)), v);
-    const rows = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [ROWS, HIDDEN]);
-    const attended = norm(tf.add(linear(rows, 'attention.output'), x), 'attention.norm');
-    const wide = gelu(linear(attended, 'feedForward.intermediate'));
-    return tf.sum(tf.mul(norm(tf.add(linear(wide, 'feedForward.output'), attended), 'feedForward.norm'), c));
-  };
+const SIZES = { batch: BATCH, seq: SEQ };
 
 async function tfjs(weights) {
-  const tf = load('@tensorflow/tfjs'); // with its gradients, which the core alone has not
-  const wasm = load('@tensorflow/tfjs-backend-wasm');
-  wasm.setWasmPaths(`${dirname(locate('@tensorflow/tfjs-backend-wasm'))}/`);
-  await tf.setBackend('wasm');
+  const { tf, runsOn } = await openTfjs();
   const names = [...weights.keys()];
   const parameters = names.map((name) => {
-    const { data, shape } = theirs(weights.get(name));
+    const { data, shape } = theirs(name, weights.get(name));
     return tf.tensor(data, shape);
   });
   const [x, c] = [X, C].map((data) => tf.tensor(data, [ROWS, HIDDEN]));
-  const layer = tfjsLayer(tf, names, x, c);
+  const layer = (...given) => {
+    const at = (name) => given[names.indexOf(name)];
+    return tf.sum(tf.mul(tfjsBert(tf, config, SIZES, at).layer(x, ''), c));
+  };
   const withGrads = tf.valueAndGrads(layer);
   let seen = null;
   return {
-    name: `tfjs ${versionOf('@tensorflow/tfjs-core')} WebAssembly, 1 thread`,
+    name: runsOn,
     forward: async () => tf.tidy(() => layer(...parameters).dataSync()[0]),
     both: async () =>
       tf.tidy(() => {
@@ -137,49 +112,24 @@ async function tfjs(weights) {
   };
 }
 
-/** The layer in jax-js. An array is consumed by its use, hence `.ref`. */
-const jaxLayer = (np, nn, names) => (given, x, c) => {
-  const at = (name) => given[names.indexOf(name)];
-  const linear = (t, name) => np.matmul(t, at(`${name}.weight`)).add(at(`${name}.bias`));
-  const norm = (t, name) => {
-    const centred = t.ref.sub(np.mean(t, -1, { keepdims: true }));
-    const variance = np.mean(centred.ref.mul(centred.ref), -1, { keepdims: true });
-    const scaled = centred.div(np.sqrt(variance.add(config.layerNormEps)));
-    return scaled.mul(at(`${name}.weight`)).add(at(`${name}.bias`));
-  };
-  const split = (t) => t.reshape([BATCH, SEQ, HEADS, WIDTH]).transpose([0, 2, 1, 3]);
-  const [q, k, v] = ['query', 'key', 'value'].map((part) => split(linear(x.ref, `attention.${part}`)));
-  const scores = np.matmul(q, k.transpose([0, 1, 3, 2])).mul(WIDTH ** -0.5);
-  const rows = np.matmul(nn.softmax(scores, -1), v).transpose([0, 2, 1, 3]).reshape([ROWS, HIDDEN]);
-  const attended = norm(linear(rows, 'attention.output').add(x), 'attention.norm');
-  const wide = nn.gelu(linear(attended.ref, 'feedForward.intermediate'), { approximate: false });
-  return np.sum(norm(linear(wide, 'feedForward.output').add(attended), 'feedForward.norm').mul(c));
-};
-
 async function jax(weights) {
-  globalThis.navigator ??= {}; // Node 20 has none, and jax-js looks there for WebGPU
-  const {
-    numpy: np,
-    nn,
-    jit,
-    valueAndGrad,
-    init,
-    defaultDevice,
-  } = await import(pathToFileURL(locate('@jax-js/jax')).href);
-  await init('wasm');
-  defaultDevice('wasm');
+  const { jax: api, runsOn } = await openJax();
+  const { numpy: np, jit, valueAndGrad } = api;
   const names = [...weights.keys()];
   const parameters = names.map((name) => {
-    const { data, shape } = theirs(weights.get(name));
+    const { data, shape } = theirs(name, weights.get(name));
     return np.array(data, { shape });
   });
   const [x, c] = [X, C].map((data) => np.array(data, { shape: [ROWS, HIDDEN] }));
-  const layer = jaxLayer(np, nn, names);
+  const layer = (given, rows, factors) => {
+    const at = (name) => given[names.indexOf(name)];
+    return np.sum(jaxBert(api, config, SIZES, at).layer(rows, '').mul(factors));
+  };
   const [forward, both] = [jit(layer), jit(valueAndGrad(layer))];
   const given = () => [parameters.map((p) => p.ref), x.ref, c.ref];
   let seen = null;
   return {
-    name: `jax-js ${versionOf('@jax-js/jax')} WebAssembly, 1 thread`,
+    name: runsOn,
     forward: async () => (await forward(...given()).data())[0],
     async both() {
       const [value, grads] = both(...given());
@@ -237,5 +187,5 @@ for (const side of sides) {
   const ratios = both.map((seconds, i) => seconds / times.get(best).both[i]).sort((a, b) => a - b);
   const range = `${median(ratios).toFixed(2)} (${ratios[0].toFixed(2)} to ${ratios.at(-1).toFixed(2)})`;
   const rate = `${((3 * FLOPS) / median(both) / 1e9).toFixed(1)} GFLOP/s`.padStart(14);
-  console.log(`${side.name.padEnd(36)}${ms(median(forward))}${ms(median(both))}${rate}  ${range}`);
+  console.log(`${side.name.padEnd(50)}${ms(median(forward))}${ms(median(both))}${rate}  ${range}`);
 }

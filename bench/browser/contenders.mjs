@@ -16,7 +16,7 @@ import { BertModel } from '../../src/bert/model.ts';
 import { Initializer } from '../../src/nn/init.ts';
 import { inference } from '../../src/nn/pass.ts';
 import { tensor } from '../../src/tensor/create.ts';
-import { tfjsBert } from './tfjs-bert.mjs';
+import { tfjsBert } from '../peers/tfjs-bert.mjs';
 
 const OURS = {
   webgpu: () => createGpuBackend(),
@@ -150,7 +150,10 @@ const tfForward = (name, mode) => async (work) => {
   for (const [key, parameter] of model.namedParameters()) {
     weights.set(key, tf.tensor(await parameter.data(), [...parameter.shape]));
   }
-  const forward = tfjsBert(config, weights, work);
+  const at = (name) => weights.get(name);
+  const linear = (x, name) =>
+    tf.fused.matMul({ a: x, b: at(`${name}.weight`), transposeB: true, bias: at(`${name}.bias`) });
+  const { encode } = tfjsBert(tf, config, work, at, { linear });
   const ids = (data) => tf.tensor1d(data, 'int32');
   const args = {
     ids: ids(input.inputIds),
@@ -163,7 +166,7 @@ const tfForward = (name, mode) => async (work) => {
     before: () => useTf(name),
     async run() {
       y?.dispose();
-      y = forward(args);
+      y = tf.tidy(() => encode(args));
       await oneOfTf(y);
     },
     read: () => y.data(),

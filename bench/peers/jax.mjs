@@ -1,5 +1,6 @@
 // jax-js on WebAssembly, compiled by its own jit; under Node it has one thread. Forward, and backward by its vjp.
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { startChild } from './child.mjs';
 import { locate, plainValues, versionOf } from './package.mjs';
 
 /** Each op as its users write it. An array is consumed by its use, hence `.ref`. */
@@ -49,20 +50,34 @@ async function prepare(jax, c, data) {
   };
 }
 
-export async function open() {
+/** The package, its WebAssembly backend chosen. */
+export async function openJax() {
   const path = locate('@jax-js/jax');
   globalThis.navigator ??= {}; // Node 20 has none, and jax-js looks there for WebGPU
   const jax = await import(pathToFileURL(path).href);
   await jax.init('wasm');
   jax.defaultDevice('wasm');
+  return { jax, runsOn: `jax-js ${versionOf('@jax-js/jax')} on WebAssembly, 1 thread` };
+}
+
+export async function open() {
+  const { jax, runsOn } = await openJax();
   return [
     {
       name: 'jax-js',
-      runsOn: `jax-js ${versionOf('@jax-js/jax')} on WebAssembly, 1 thread`,
+      runsOn,
       threads: 1,
       backend: null,
       prepare: (c, data) => prepare(jax, c, data),
       close: () => undefined,
     },
   ];
+}
+
+/** A whole model; see jax_model.mjs. */
+export async function openModel({ work }) {
+  locate('@jax-js/jax');
+  const program = fileURLToPath(new URL('jax_model.mjs', import.meta.url));
+  const child = await startChild(process.execPath, [program, JSON.stringify(work)]);
+  return { name: 'jax-js', runsOn: child.hello.runsOn, threads: 1, child };
 }

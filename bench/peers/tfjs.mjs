@@ -1,5 +1,7 @@
 // TensorFlow.js on WebAssembly; under Node it has one thread.
 import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startChild } from './child.mjs';
 import { load, locate, versionOf } from './package.mjs';
 import { prepareTfjs } from './tfjs-cases.mjs';
 
@@ -25,4 +27,12 @@ export async function open() {
       close: () => undefined,
     },
   ];
+}
+
+/** A whole model; see tfjs_model.mjs. */
+export async function openModel({ work }) {
+  locate('@tensorflow/tfjs-backend-wasm');
+  const program = fileURLToPath(new URL('tfjs_model.mjs', import.meta.url));
+  const child = await startChild(process.execPath, [program, JSON.stringify(work)]);
+  return { name: 'tfjs-wasm', runsOn: child.hello.runsOn, threads: 1, child };
 }

@@ -4,6 +4,7 @@ import { preset } from '../bert/config.js';
 import { packedInput } from '../bert/input.js';
 import { BertForPreTraining } from '../bert/pretraining.js';
 import { Rng } from '../core/random.js';
+import type { PretrainBatch } from '../data/batch.js';
 import { inference } from '../nn/pass.js';
 import { usePrecision } from '../nn/precision.js';
 import { flopsPerStep, fullShape } from '../train/flops.js';
@@ -43,9 +44,13 @@ export interface PreparedModel {
 /** Random ids have a stream of their own. */
 const STREAM_BATCH = 912;
 
+/** The batch that all work on: random ids, all sequences full. */
+export const batchOf = ({ batch, seq, vocab }: Pick<ModelWork, 'batch' | 'seq' | 'vocab'>): PretrainBatch =>
+  randomBatch(new Rng(1, STREAM_BATCH), { batch, seq, vocab });
+
 /** A trainer on one batch of random ids, all sequences full; weights by seed 0. */
-export function trainerOf({ model, batch, seq, vocab }: ModelWork): Trainer {
-  const one = randomBatch(new Rng(1, STREAM_BATCH), { batch, seq, vocab });
+export function trainerOf({ model, vocab, ...sizes }: ModelWork): Trainer {
+  const one = batchOf({ vocab, ...sizes });
   const schedule = { name: 'constant', peak: 1e-4, warmupSteps: 0, totalSteps: 1e6 } as const;
   return new Trainer(
     new BertForPreTraining(preset(model, { vocabSize: vocab }), { seed: 0 }),
@@ -74,8 +79,7 @@ export const encoderOf = ({ model, vocab }: ModelWork): BertForPreTraining =>
   new BertForPreTraining(preset(model, { vocabSize: vocab }), { seed: 0 });
 
 /** The ids of an inference: those that training sees. */
-export const idsOf = ({ batch, seq, vocab }: ModelWork): Int32Array =>
-  randomBatch(new Rng(1, STREAM_BATCH), { batch, seq, vocab }).inputIds;
+export const idsOf = (work: ModelWork): Int32Array => batchOf(work).inputIds;
 
 async function inferring(work: ModelWork): Promise<PreparedModel> {
   const { batch, seq } = work;

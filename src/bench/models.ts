@@ -46,6 +46,9 @@ export interface ModelOptions extends MeasureOptions {
   readonly peak: number | null;
 }
 
+/** Seconds that a call of a peer may take; three turns of it are minutes. */
+const SLOWEST = 20;
+
 const PROGRAM = fileURLToPath(new URL('../../dist/bench/model-child.js', import.meta.url));
 
 export const workName = ({ kind, model, batch, seq }: ModelWork): string => `${kind}/${model}/${batch}x${seq}`;
@@ -117,6 +120,24 @@ async function timeSides(
   return results;
 }
 
+/** Those that are not so slow that one would wait for minutes; the others are closed, with the reason. */
+async function patientWith(
+  sides: readonly ModelSide[],
+  absent: { readonly name: string; readonly reason: string }[],
+): Promise<ModelSide[]> {
+  const kept: ModelSide[] = [];
+  for (const side of sides) {
+    const { seconds } = await side.child.ask({ times: 1 });
+    if (Number(seconds) <= SLOWEST) {
+      kept.push(side);
+      continue;
+    }
+    side.child.close();
+    absent.push({ name: side.name, reason: `a call takes ${Number(seconds).toFixed(0)} s` });
+  }
+  return kept;
+}
+
 /**
  * Times one piece of work on all sides, in turns, each in a process of its own.
  * @throws {NumericError} when a side computes something else
@@ -125,7 +146,7 @@ export async function runModel(work: ModelWork, options: ModelOptions): Promise<
   const sides: ModelSide[] = [await openOurs(work, options)];
   try {
     const { opened, absent } = await openModels(options.peers, options.threads, work);
-    sides.push(...opened);
+    sides.push(...(await patientWith(opened, absent)));
     checkSides(sides, work);
     const notRun = absent.map(({ name, reason }) => ({ name: workName(work), contender: name, reason }));
     const others = watchOthers(sides.flatMap(({ child }) => child.pid ?? []));

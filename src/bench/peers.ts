@@ -73,7 +73,7 @@ export async function openModels(
   names: readonly PeerName[],
   threads: number,
   work: ModelWork,
-): Promise<{ opened: readonly ModelSide[]; absent: readonly Absent[] }> {
+): Promise<{ opened: ModelSide[]; absent: Absent[] }> {
   const opened: ModelSide[] = [];
   const absent: Absent[] = [];
   for (const name of names) {
