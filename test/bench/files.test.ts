@@ -95,10 +95,20 @@ describe('the command', () => {
 describe('whole models', () => {
   test('run in processes of their own, and get into the file', async () => {
     const args = ['bench', 'models', '--infer', 'tiny', '--batch', '1', '--seq', '8', '--backend', 'js'];
-    const run = await cli([...args, '--rounds', '1', '--seconds', '0.01', '--json', at('m.json'), '--peers', 'jax']);
+    const run = await cli([
+      ...args,
+      '--rounds',
+      '1',
+      '--seconds',
+      '0.01',
+      '--json',
+      at('m.json'),
+      '--peers',
+      'js-pytorch',
+    ]);
     expect([/error/.test(run.err), run.code]).toEqual([false, 0]);
     expect(run.out).toMatch(/tiny +1 x 8 +inference +js/);
-    expect(run.out).toContain('jax: not run: has kernels here, and no whole model');
+    expect(run.out).toContain('js-pytorch: not run: has kernels here, and no whole model');
     const { benchmarks } = JSON.parse(readFileSync(at('m.json'), 'utf8'));
     const median = benchmarks.find((b: { name: string }) => b.name === 'js/infer/tiny/1x8_median');
     expect(median.items_per_second).toBeCloseTo(8e9 / median.real_time, 6);
