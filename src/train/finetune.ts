@@ -225,6 +225,7 @@ async function oneTrial<E, A>(
         points.push(point);
         around.point(about, { ...point, better });
       }
+      await new Promise(setImmediate); // signals are heard between steps
       if (trial.due || around.stop.aborted) await save(place, trial, { points, seconds: seconds() }, better);
       if (around.stop.aborted) return null;
     }

@@ -1,12 +1,13 @@
 // The commands around a fine-tuned model, as a user types them: results, filters, and what is said of bad input.
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { createJsBackend } from '../../src/backend/js/index.js';
 import { useBackend } from '../../src/backend/select.js';
 import { testFolder } from '../io/folder.js';
 import { conll, sentimentTsv, squadJson, writeModel } from '../train/tasks/model.js';
-import { bertgrad, succeed } from './program.js';
+import { bertgrad, sha256, start, succeed } from './program.js';
 
 const folder = testFolder();
 const at = (name: string): string => join(folder, name);
@@ -87,6 +88,21 @@ test.each([
   },
   120_000,
 );
+
+test('a signal is heard between two steps, not at the next evaluation; the run goes on from there', async () => {
+  const args = (out: string): string[] =>
+    finetune('classify', 'train.tsv', out, '--epochs', '100', '--eval-every', '400');
+  succeed(args('whole'), { env });
+  const { child, ended } = start(args('halted'), env);
+  while (!existsSync(at('halted/run.json'))) await sleep(20);
+  await sleep(200);
+  child.kill('SIGTERM');
+  const { code, err } = await ended;
+  expect([code, code === 143 ? '' : err]).toEqual([143, '']);
+  expect(err).toContain(`finetune --resume ${at('halted')}`);
+  succeed(['finetune', '--resume', at('halted')], { env });
+  expect(sha256(at('halted/model.safetensors'))).toBe(sha256(at('whole/model.safetensors')));
+}, 120_000);
 
 describe('bad input', () => {
   const cases: readonly (readonly [name: string, args: readonly string[], code: number, says: readonly string[]])[] = [
