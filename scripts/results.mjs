@@ -28,6 +28,7 @@ const TASKS = [
   ['sentiment', 'en', 'classify', 'tasks/single/uci_sentiment_en/', ['train.tsv', 'dev.tsv'], ['--epochs', '6']],
   ['topic', 'en', 'classify', 'tasks/single/sib200_en/', ['train.tsv', 'dev.tsv'], ['--epochs', '10']],
   ['qnli', 'en', 'pair', 'tasks/pair/xquad_qnli_en/', ['train.tsv', 'dev.tsv'], ['--epochs', '5']],
+  ['simpler', 'en', 'pair', 'tasks/pair/onestop_en/', ['train.tsv', 'dev.tsv'], ['--epochs', '5']],
   ['names', 'en', 'tag', 'tasks/seq/wnut17_en/', ['train.conll', 'dev.conll'], ['--epochs', '6']],
   ['qa', 'en', 'qa', 'tasks/qa/xquad_en/', ['train.json', 'dev.json'], ['--epochs', '5', '--skip-bad']],
   ['domain', 'zh', 'classify', 'tasks/single/crosswoz_domain_zh/', ['train.tsv', 'dev.tsv'], ['--epochs', '4']],
@@ -36,7 +37,7 @@ const TASKS = [
   ['slots', 'zh', 'tag', 'tasks/seq/crosswoz_slots_zh/', ['train.conll', 'dev.conll'], ['--epochs', '5']],
   [
     ...['qa', 'zh', 'qa', 'tasks/qa/cmrc2018_zh/', ['train.json', 'dev.json']],
-    ['--epochs', '3', '--skip-bad', '--answer-rules', 'cmrc'],
+    ['--epochs', '3', '--stride', '170', '--skip-bad', '--answer-rules', 'cmrc'],
   ],
 ].map(([name, lang, kind, folder, files, more]) => ({
   ...{ name, lang, kind, more },
