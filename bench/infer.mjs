@@ -9,6 +9,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { inferring } from '../dist/bench/model-work.js';
+import { median } from '../dist/bench/stats.js';
+import { defaultBackend } from '../dist/index.js';
 
 const { values } = parseArgs({
   options: {
@@ -23,36 +26,12 @@ const { values } = parseArgs({
   },
 });
 const ORT = fileURLToPath(new URL('../../shared/anchors/ort_infer.mjs', import.meta.url));
-const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
-
-/** Full sequences of random ids. */
-function inputOf(Rng, packedInput, [batch, seq]) {
-  const rng = new Rng(1, 9);
-  const inputIds = Int32Array.from({ length: batch * seq }, () => 1000 + rng.int(29_000));
-  const lengths = new Int32Array(batch).fill(seq);
-  return packedInput({ batch, seq, inputIds, tokenTypeIds: new Int32Array(batch * seq), lengths });
-}
 
 /** One child: calls for some seconds, the figures as a line of JSON. */
-async function measureOurs(model, size, precision) {
+async function measureOurs(model, [batch, seq], precision) {
   process.env.BG_THREADS = values.threads;
-  const { BertForPreTraining, defaultBackend, inference, noGrad, packedInput, preset, Rng, scope, usePrecision } =
-    await import('../dist/index.js');
-  const { bert } = new BertForPreTraining(preset(model, { vocabSize: 30522 }), { seed: 0 });
-  usePrecision(bert, precision, { frozen: true });
-  const input = inputOf(Rng, packedInput, size);
-  const call = async () => {
-    const [hidden, pooled] = scope(() =>
-      noGrad(() => {
-        const made = bert.forward(input, inference());
-        return [made.hidden.keep(), made.pooled.keep()];
-      }),
-    );
-    await Promise.all([hidden.data(), pooled.data()]);
-    hidden.dispose();
-    pooled.dispose();
-  };
-  for (let i = 0; i < 3; i++) await call();
+  const { call } = await inferring({ kind: 'infer', model, batch, seq, vocab: 30522 }, precision);
+  for (let i = 0; i < 2; i++) await call(); // it was called once already
   const times = [];
   for (const end = performance.now() + 1000 * Number(values.seconds); times.length < 7 || performance.now() < end; ) {
     const from = performance.now();

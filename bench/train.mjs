@@ -10,6 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { median } from '../dist/bench/stats.js';
 import { pythons, torchStep } from './train/torch.mjs';
 
 const { values } = parseArgs({
@@ -28,7 +29,6 @@ const { values } = parseArgs({
   },
 });
 const number = (name) => Number(values[name]);
-const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 const PROGRAM = fileURLToPath(new URL('train/ours.mjs', import.meta.url));
 
 function workOf(text) {

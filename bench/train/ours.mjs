@@ -1,23 +1,21 @@
 // One side of a comparison, in a process of its own: steps for some seconds, figures as a line of JSON.
 //   node bench/train/ours.mjs MODEL VOCAB BATCH SEQ THREADS SECONDS PACKING LENGTHS PRECISION [STEPS]
 import { performance } from 'node:perf_hooks';
+import { trainerOf } from '../../dist/bench/model-work.js';
 import { randomBatch } from '../../dist/bench/random-batch.js';
+import { median } from '../../dist/bench/stats.js';
+import { defaultBackend, Rng } from '../../dist/index.js';
 import { realLengths } from './lengths.mjs';
 
 const [model, vocab, batch, seq, threads, seconds, packing, lengths, precision, steps] = process.argv.slice(2);
-const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 
 async function createTrainer() {
   process.env.BG_THREADS = threads;
-  const { BertForPreTraining, defaultBackend, preset, Rng, Trainer } = await import('../../dist/index.js');
-  const rng = new Rng(1, 9);
   const sizes = { batch: +batch, seq: +seq, vocab: +vocab };
+  const rng = new Rng(1, 9);
   const drawn = lengths === 'real' ? realLengths(+seq) : [+seq];
   const batches = Array.from({ length: 4 }, () => randomBatch(rng, sizes, drawn));
-  const data = { batchAt: (step) => batches[step % 4], evalBatches: () => [] };
-  const schedule = { name: 'constant', peak: 1e-4, warmupSteps: 0, totalSteps: 1e6 };
-  const bert = new BertForPreTraining(preset(model, { vocabSize: +vocab }), { seed: 0 });
-  const trainer = new Trainer(bert, data, { seed: 0, packing, precision, accumulate: 1, schedule, adamw: {} });
+  const trainer = trainerOf({ kind: 'train', model, ...sizes }, { batches, packing, precision });
   return { trainer, backend: defaultBackend() };
 }
 

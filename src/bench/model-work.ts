@@ -1,5 +1,6 @@
 import { noGrad } from '../autograd/apply.js';
 import { scope } from '../autograd/scope.js';
+import type { Precision } from '../backend/backend.js';
 import { preset } from '../bert/config.js';
 import { packedInput } from '../bert/input.js';
 import { BertForPreTraining } from '../bert/pretraining.js';
@@ -8,6 +9,7 @@ import type { PretrainBatch } from '../data/batch.js';
 import { inference } from '../nn/pass.js';
 import { usePrecision } from '../nn/precision.js';
 import { flopsPerStep, fullShape } from '../train/flops.js';
+import type { TrainingPrecision } from '../train/options.js';
 import { Trainer } from '../train/trainer.js';
 import type { Child } from './child.js';
 import { randomBatch } from './random-batch.js';
@@ -48,14 +50,23 @@ const STREAM_BATCH = 912;
 export const batchOf = ({ batch, seq, vocab }: Pick<ModelWork, 'batch' | 'seq' | 'vocab'>): PretrainBatch =>
   randomBatch(new Rng(1, STREAM_BATCH), { batch, seq, vocab });
 
-/** A trainer on one batch of random ids, all sequences full; weights by seed 0. */
-export function trainerOf({ model, vocab, ...sizes }: ModelWork): Trainer {
-  const one = batchOf({ vocab, ...sizes });
+/** How a trainer gets its batches, where not one of full sequences, end to end. */
+export interface TrainerOptions {
+  /** In turn. */
+  readonly batches?: readonly PretrainBatch[];
+  readonly packing?: 'packed' | 'padded';
+  readonly precision?: TrainingPrecision;
+}
+
+/** A trainer on one batch of random ids, all sequences full, or on others; weights by seed 0. */
+export function trainerOf(work: ModelWork, options: TrainerOptions = {}): Trainer {
+  const { model, vocab } = work;
+  const { batches = [batchOf(work)], packing = 'packed', precision = 'f32' } = options;
   const schedule = { name: 'constant', peak: 1e-4, warmupSteps: 0, totalSteps: 1e6 } as const;
   return new Trainer(
     new BertForPreTraining(preset(model, { vocabSize: vocab }), { seed: 0 }),
-    { batchAt: () => one, evalBatches: () => [] },
-    { seed: 0, packing: 'packed', accumulate: 1, schedule, adamw: {} },
+    { batchAt: (step) => batches[step % batches.length] as PretrainBatch, evalBatches: () => [] },
+    { seed: 0, packing, precision, accumulate: 1, schedule, adamw: {} },
   );
 }
 
@@ -81,10 +92,11 @@ export const encoderOf = ({ model, vocab }: ModelWork): BertForPreTraining =>
 /** The ids of an inference: those that training sees. */
 export const idsOf = (work: ModelWork): Int32Array => batchOf(work).inputIds;
 
-async function inferring(work: ModelWork): Promise<PreparedModel> {
+/** The encoder and its pooler, products in so many bits. */
+export async function inferring(work: ModelWork, precision: Precision = 'f32'): Promise<PreparedModel> {
   const { batch, seq } = work;
   const { bert } = encoderOf(work);
-  usePrecision(bert, 'f32', { frozen: true }); // as every predictor of the library does
+  usePrecision(bert, precision, { frozen: true }); // as every predictor of the library does
   const lengths = new Int32Array(batch).fill(seq);
   const inputIds = idsOf(work);
   const input = packedInput({ batch, seq, inputIds, tokenTypeIds: new Int32Array(batch * seq), lengths });
