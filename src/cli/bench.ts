@@ -183,7 +183,7 @@ function compareCommand(): Command {
 /** How the figures are taken, and where they go. */
 const addMeasureOptions = (command: Command): Command =>
   command
-    .option('--peers [names]', `others that are installed here: ${PEERS.join(', ')}`)
+    .option('--peers [names]', `beside whom: all that are installed here, or some of ${PEERS.join(', ')}`)
     .option('--rounds <n>', 'turns that everyone gets', positiveInt, 5)
     .option('--seconds <s>', 'of one turn', positive, 0.04)
     .option('--slowest <s>', 'leave out what takes longer a call', positive, 3)
