@@ -81,10 +81,14 @@ static Right pack_turned(const Head& h, const float* x, float scale, float** scr
     const int64_t panel = j / (kTileVecs * VL) * (kTileVecs * VL), cols = least(kTileVecs * VL, h.keys - panel);
     float* to = y + panel * h.row + (j - panel);
     for (int64_t d = 0; d < h.dim; d += VL) {
+      const float* from = x + (h.first + j) * h.width + h.column + d;
+      if (h.length - j >= VL && h.dim - d >= VL) {
+        turn_square(from, h.width, to + d * cols, cols, [=](Vec part) { return part * scale; });
+        continue;
+      }
       Vec square[VL];
       for (int i = 0; i < VL; ++i) {
-        const float* from = x + (h.first + j + i) * h.width + h.column + d;
-        square[i] = j + i < h.length ? load_count(from, least(VL, h.dim - d)) * scale : Vec{};
+        square[i] = j + i < h.length ? load_count(from + i * h.width, least(VL, h.dim - d)) * scale : Vec{};
       }
       transpose_square(square);
       for (int i = 0; i < VL; ++i) store(to + (d + i) * cols, square[i]);
@@ -178,9 +182,9 @@ static void attend(const Head& h, const Head& next, const AttentionCall& c, cons
   Ahead ahead = ahead_of(next, tensors, 4);
   for (int64_t first = 0; first < h.query_count; first += kQueries) {
     const int64_t rows = least(kQueries, h.query_count - first);
-    product(rows, h.keys / VL, h.dim, query_rows(h, c.q, first), k, {bias, 0}, scores, h.score_row, &ahead);
+    product(rows, h.keys / VL, h.dim, query_rows(h, c.q, first), k, bias, scores, h.score_row, &ahead);
     exponentials(h, drop, first, rows, scores, tops, sums);
-    product(rows, h.row / VL, h.length, {scores, h.score_row, 1}, {v, h.row, 0}, {nullptr, 0}, out, h.row, &ahead);
+    product(rows, h.row / VL, h.length, {scores, h.score_row, 1}, {v, h.row, 0}, kZeros, out, h.row, &ahead);
     for (int64_t i = 0; i < rows; i += VL) {
       const Vec sum = load(sums + i);
       store(tops + i, load(tops + i) * kLn2 + vlog(sum));

@@ -34,14 +34,13 @@ static void attend_grad(const Head& h, const Head& next, const AttentionCall& c,
     float* part = scratch;
     const float* q = pack(h, c.q, h.first_query + first, rows, 1.f, &part);
     const float* d_out = pack(h, d_y, h.first_query + first, rows, 1.f, &part);
-    product(rows, h.keys / VL, h.dim, {q, h.row, 1}, k_t, {bias, 0}, scores, h.score_row, &ahead);
-    product(rows, h.keys / VL, h.dim, {d_out, h.row, 1}, v_t, {nullptr, 0}, d_scores, h.score_row, &ahead);
+    product(rows, h.keys / VL, h.dim, {q, h.row, 1}, k_t, bias, scores, h.score_row, &ahead);
+    product(rows, h.keys / VL, h.dim, {d_out, h.row, 1}, v_t, kZeros, d_scores, h.score_row, &ahead);
     score_grad(h, c, drop, first, rows, y, lse, d_y, scores, d_scores);
     const Left p_t = {scores, 1, h.score_row}, d_t = {d_scores, 1, h.score_row};
-    product(h.length, h.row / VL, rows, p_t, {d_out, h.row, 0}, {first > 0 ? sum_v : nullptr, h.row}, sum_v, h.row,
-            &ahead);
-    product(h.length, h.row / VL, rows, d_t, {q, h.row, 0}, {first > 0 ? sum_k : nullptr, h.row}, sum_k, h.row, &ahead);
-    product(rows, h.row / VL, h.length, {d_scores, h.score_row, 1}, {k, h.row, 0}, {nullptr, 0}, out, h.row, &ahead);
+    product(h.length, h.row / VL, rows, p_t, {d_out, h.row, 0}, first > 0 ? nullptr : kZeros, sum_v, h.row, &ahead);
+    product(h.length, h.row / VL, rows, d_t, {q, h.row, 0}, first > 0 ? nullptr : kZeros, sum_k, h.row, &ahead);
+    product(rows, h.row / VL, h.length, {d_scores, h.score_row, 1}, {k, h.row, 0}, kZeros, out, h.row, &ahead);
     unpack(h, out, h.first_query + first, rows, nullptr, 1.f, d_q);
   }
   unpack(h, sum_k, h.first, h.length, nullptr, c.scale, d_k);

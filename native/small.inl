@@ -22,84 +22,119 @@ struct Right {
   int64_t row, depth;
 };
 
-// What a sum begins with: rows `row` apart (0: the same one for all), or zeros (null).
-struct Start {
-  const float* at;
-  int64_t row;
-};
-
-// Rows of some tensors that are wanted soon. They lie far apart, so that no processor guesses them; asked for one cache
-// line at a time between multiply-adds they arrive in time, where of a burst most are dropped.
+// Rows of some tensors that are wanted soon. They lie far apart, so that no processor guesses them; asked for two cache
+// lines at a time between multiply-adds they arrive in time, where of a burst most are dropped.
 struct Ahead {
   const float* row[8];  // of each tensor the next one
-  int count;
+  int64_t count;
   int64_t lines, width, left;  // of a row; from row to row; rows of all tensors together
-  int tensor;
-  int64_t line;
+  int64_t tensor, line;
 
   inline __attribute__((always_inline)) void ask() {
     if (left == 0) return;
-    __builtin_prefetch(row[tensor] + 16 * line);
-    if (++line < lines) return;
-    row[tensor] += width, line = 0, --left;
+    const float* x = row[tensor];
+    __builtin_prefetch(x);
+    __builtin_prefetch(x + 16);
+    row[tensor] = x + 32, line += 2;
+    if (line < lines) return;
+    row[tensor] = x + 32 - 16 * line + width;
+    line = 0, --left;
     if (++tensor == count) tensor = 0;
   }
 };
 
+// A product of a few vectors of columns.
+struct Strip {
+  Left a;
+  const float* b;
+  int64_t row_b;
+  const float* start;  // of every row's sums; null: what c holds
+  float* c;
+  int64_t row_c, k;
+  Ahead* ahead;
+};
+
 }  // namespace
 
-template <int M, int N>
-static inline void product_tile(Left a, const float* b, int64_t row_b, Start start, float* c, int64_t row_c, int64_t k,
-                                Ahead* ahead) {
+static const float kZeros[kTileVecs * VL] = {};
+
+namespace {
+
+// M rows: three share a pointer, as an address may hold one step or two. Where a tile needs more addresses than there
+// are registers, GCC keeps some in vector registers, and reading one back waits behind the queue of multiply-adds.
+template <int M, class T>
+struct RowsAt {
+  T* at[(M + 2) / 3];
+  int64_t row;
+  RowsAt(T* x, int64_t row) : row(row) { BG_UNROLL for (int i = 0; i < (M + 2) / 3; ++i) at[i] = x + 3 * i * row; }
+  T* operator[](int i) const { return at[i / 3] + i % 3 * row; }
+  void move(int64_t step) { BG_UNROLL for (int i = 0; i < (M + 2) / 3; ++i) at[i] += step; }
+};
+
+}  // namespace
+
+// Side: elements of A for one index of k stand side by side, else rows are contiguous. Add: sums begin with what C
+// holds. Inlined by force: a call would save and restore registers at every tile.
+template <int M, int N, bool Side, bool Add>
+static inline __attribute__((always_inline)) void product_tile(const Strip& t) {
   Vec sum[M][N];
+  const RowsAt<M, float> to(t.c, t.row_c);
   BG_UNROLL for (int i = 0; i < M; ++i) BG_UNROLL for (int j = 0; j < N; ++j) sum[i][j] =
-      start.at ? load(start.at + i * start.row + j * VL) : Vec{};
-  for (int64_t p = 0; p < k; ++p) {
-    if (p % 2 == 0) ahead->ask();
+      load((Add ? to[i] : t.start) + j * VL);
+  RowsAt<M, const float> left(t.a.at, Side ? 1 : t.a.row);
+  const int64_t step = Side ? t.a.step : 1;
+  const float* b = t.b;
+  const auto index = [&]() __attribute__((always_inline)) {
     Vec right[N];
-    BG_UNROLL for (int j = 0; j < N; ++j) right[j] = load(b + p * row_b + j * VL);
+    BG_UNROLL for (int j = 0; j < N; ++j) right[j] = load(b + j * VL);
     BG_UNROLL for (int i = 0; i < M; ++i) {
-      const Vec left = splat(a.at[i * a.row + p * a.step]);
-      BG_UNROLL for (int j = 0; j < N; ++j) sum[i][j] += left * right[j];
+      const Vec factor = splat(Side ? left.at[0][i] : *left[i]);
+      BG_UNROLL for (int j = 0; j < N; ++j) sum[i][j] += factor * right[j];
     }
+    left.move(step), b += t.row_b;
+  };
+  int64_t p = 0;
+  for (; p + 4 <= t.k; p += 4) {
+    _Pragma("GCC unroll 1") for (int q = 0; q < 4; ++q) index();
+    t.ahead->ask();
   }
-  BG_UNROLL for (int i = 0; i < M; ++i) BG_UNROLL for (int j = 0; j < N; ++j) store(c + i * row_c + j * VL, sum[i][j]);
+  for (; p < t.k; ++p) index();
+  BG_UNROLL for (int i = 0; i < M; ++i) BG_UNROLL for (int j = 0; j < N; ++j) store(to[i] + j * VL, sum[i][j]);
 }
 
 // All m rows, N vectors of each.
-template <int N>
-static void product_strip(int64_t m, Left a, const float* b, int64_t row_b, Start start, float* c, int64_t row_c,
-                          int64_t k, Ahead* ahead) {
-  for (int64_t i = 0; i < m;) {
-    const Left pa = {a.at + i * a.row, a.row, a.step};
-    const Start from = {start.at ? start.at + i * start.row : nullptr, start.row};
-    float* pc = c + i * row_c;
-    if (m - i >= kTileRows) product_tile<kTileRows, N>(pa, b, row_b, from, pc, row_c, k, ahead), i += kTileRows;
-    else if (m - i >= 4) product_tile<4, N>(pa, b, row_b, from, pc, row_c, k, ahead), i += 4;
-    else if (m - i >= 2) product_tile<2, N>(pa, b, row_b, from, pc, row_c, k, ahead), i += 2;
-    else product_tile<1, N>(pa, b, row_b, from, pc, row_c, k, ahead), i += 1;
-  }
+template <int N, bool Side, bool Add>
+static __attribute__((noinline)) void product_strip(int64_t m, Strip t) {
+  const auto pass = [&](int rows) { m -= rows, t.a.at += rows * t.a.row, t.c += rows * t.row_c; };
+  for (; m >= kTileRows; pass(kTileRows)) product_tile<kTileRows, N, Side, Add>(t);
+  if (m >= 4) product_tile<4, N, Side, Add>(t), pass(4);
+  if (m >= 2) product_tile<2, N, Side, Add>(t), pass(2);
+  if (m >= 1) product_tile<1, N, Side, Add>(t);
 }
 
-// C = start + A B: C has m rows of `vecs` vectors, row_c apart. A stretch of B's rows stays in the first-level cache
-// while all rows of A pass.
-static void product(int64_t m, int64_t vecs, int64_t k, Left a, Right b, Start start, float* c, int64_t row_c,
+template <int N>
+static inline void product_strip(int64_t m, const Strip& t) {
+  if (t.a.step == 1) (t.start ? product_strip<N, false, false> : product_strip<N, false, true>)(m, t);
+  else (t.start ? product_strip<N, true, false> : product_strip<N, true, true>)(m, t);
+}
+
+// C = start + A B, or C += A B where start is null: C has m rows of `vecs` vectors, row_c apart. A stretch of B's rows
+// stays in the first-level cache while all rows of A pass.
+static void product(int64_t m, int64_t vecs, int64_t k, Left a, Right b, const float* start, float* c, int64_t row_c,
                     Ahead* ahead) {
   const int64_t stretch = 128;
   for (int64_t p = 0; p < k; p += stretch) {
     const int64_t depth = least(stretch, k - p);
-    if (p > 0) start = {c, row_c};
     for (int64_t j = 0; j < vecs; j += kTileVecs) {
       const int64_t n = least(kTileVecs, vecs - j), row_b = b.row == 0 ? n * VL : b.row;
       const float* pb = b.at + j * VL * (b.row == 0 ? b.depth : 1) + p * row_b;
-      const Left pa = {a.at + p * a.step, a.row, a.step};
-      const Start from = {start.at ? start.at + j * VL : nullptr, start.row};
-      float* pc = c + j * VL;
-      if (n == 1) product_strip<1>(m, pa, pb, row_b, from, pc, row_c, depth, ahead);
-      if (n == 2) product_strip<2>(m, pa, pb, row_b, from, pc, row_c, depth, ahead);
+      const float* from = p > 0 || !start ? nullptr : start + (start == kZeros ? 0 : j * VL);
+      const Strip t = {{a.at + p * a.step, a.row, a.step}, pb, row_b, from, c + j * VL, row_c, depth, ahead};
+      if (n == 1) product_strip<1>(m, t);
+      if (n == 2) product_strip<2>(m, t);
 #if VL == 16
-      if (n == 3) product_strip<3>(m, pa, pb, row_b, from, pc, row_c, depth, ahead);
-      if (n == 4) product_strip<4>(m, pa, pb, row_b, from, pc, row_c, depth, ahead);
+      if (n == 3) product_strip<3>(m, t);
+      if (n == 4) product_strip<4>(m, t);
 #endif
     }
   }
