@@ -1,5 +1,18 @@
 // BERT in jax-js, layer for layer as src/bert has it. An array is consumed by its use, hence `.ref`.
 
+/** Rows with mean 0 and variance 1. */
+function standardized(np, x, eps) {
+  const centred = x.ref.sub(np.mean(x, -1, { keepdims: true }));
+  const variance = np.mean(centred.ref.mul(centred.ref), -1, { keepdims: true });
+  return centred.div(np.sqrt(variance.add(eps)));
+}
+
+/** Mean over the rows of [rows, classes]. */
+function crossEntropy({ np, nn }, labels, scores) {
+  const [rows, classes] = scores.shape;
+  return np.sum(nn.logSoftmax(scores, -1).mul(nn.oneHot(labels, classes))).mul(-1 / rows);
+}
+
 /**
  * A BERT of our shape, as functions of its parameters; weights are [in, out].
  * @param drop (x, place): dropout, with random numbers of its own at each place; default: none
@@ -8,12 +21,10 @@ export function jaxBert({ numpy: np, nn }, config, { batch, seq }, at, drop = (x
   const { hiddenSize, numAttentionHeads: heads, numHiddenLayers, layerNormEps: eps } = config;
   const width = hiddenSize / heads;
   const linear = (x, name) => np.matmul(x, at(`${name}.weight`)).add(at(`${name}.bias`));
-  const norm = (x, name) => {
-    const centred = x.ref.sub(np.mean(x, -1, { keepdims: true }));
-    const variance = np.mean(centred.ref.mul(centred.ref), -1, { keepdims: true });
-    const scaled = centred.div(np.sqrt(variance.add(eps)));
-    return scaled.mul(at(`${name}.weight`)).add(at(`${name}.bias`));
-  };
+  const norm = (x, name) =>
+    standardized(np, x, eps)
+      .mul(at(`${name}.weight`))
+      .add(at(`${name}.bias`));
   const gelu = (x) => nn.gelu(x, { approximate: false });
   const split = (x) => x.reshape([batch, seq, heads, width]).transpose([0, 2, 1, 3]); // [batch, heads, seq, headDim]
 
@@ -48,11 +59,7 @@ export function jaxBert({ numpy: np, nn }, config, { batch, seq }, at, drop = (x
     const read = norm(gelu(linear(np.take(hidden.ref, masked, 0), 'mlm.dense')), 'mlm.norm');
     const logits = np.matmul(read, at('embeddings.word.weight').transpose([1, 0])).add(at('mlm.bias')); // [masked, vocab]
     const judged = linear(pool(hidden, starts), 'sentence.dense'); // [batch, 2]
-    const of = (labels, scores) => {
-      const [rows, classes] = scores.shape;
-      return np.sum(nn.logSoftmax(scores, -1).mul(nn.oneHot(labels, classes))).mul(-1 / rows);
-    };
-    return of(words, logits).add(of(pairs, judged));
+    return crossEntropy({ np, nn }, words, logits).add(crossEntropy({ np, nn }, pairs, judged));
   }
   return { layer, encode, pool, loss };
 }

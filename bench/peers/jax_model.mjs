@@ -29,6 +29,21 @@ const refsOf = (named) => Object.fromEntries(Object.entries(named).map(([name, x
 /** What ours has. */
 const [RATE, DECAY, BETA1, BETA2, EPS] = [1e-4, 0.01, 0.9, 0.999, 1e-6];
 
+/** Parameters and moments after a step of AdamW, gradients clipped to norm 1. */
+const update = jit((given, grads, m, v, corrections) => {
+  const squares = grads.map((grad) => np.sum(grad.ref.mul(grad.ref))).reduce((sum, x) => sum.add(x));
+  const factor = np.minimum(np.array(1).div(np.sqrt(squares).add(EPS)), 1);
+  const next = given.map((p, i) => {
+    const grad = grads[i].mul(factor.ref);
+    const nextM = m[i].mul(BETA1).add(grad.ref.mul(1 - BETA1));
+    const nextV = v[i].mul(BETA2).add(grad.ref.mul(grad).mul(1 - BETA2));
+    const step = nextM.ref.mul(corrections.m.ref).div(np.sqrt(nextV.ref.mul(corrections.v.ref)).add(EPS));
+    const decayed = p.ndim > 1 ? p.mul(1 - RATE * DECAY) : p;
+    return [decayed.sub(step.mul(RATE)), nextM, nextV];
+  });
+  return [0, 1, 2].map((part) => next.map((each) => each[part]));
+});
+
 function training() {
   const keep = 1 - config.hiddenDropoutProb;
   const lossOf = (given, batchNow, key) => {
@@ -40,19 +55,6 @@ function training() {
     return jaxBert(jax, config, work, reader(given), drop).loss(batchNow);
   };
   const slope = valueAndGrad(lossOf);
-  const update = jit((given, grads, m, v, corrections) => {
-    const squares = grads.map((grad) => np.sum(grad.ref.mul(grad.ref))).reduce((sum, x) => sum.add(x));
-    const factor = np.minimum(np.array(1).div(np.sqrt(squares).add(EPS)), 1);
-    const next = given.map((p, i) => {
-      const grad = grads[i].mul(factor.ref);
-      const nextM = m[i].mul(BETA1).add(grad.ref.mul(1 - BETA1));
-      const nextV = v[i].mul(BETA2).add(grad.ref.mul(grad).mul(1 - BETA2));
-      const step = nextM.ref.mul(corrections.m.ref).div(np.sqrt(nextV.ref.mul(corrections.v.ref)).add(EPS));
-      const decayed = p.ndim > 1 ? p.mul(1 - RATE * DECAY) : p;
-      return [decayed.sub(step.mul(RATE)), nextM, nextV];
-    });
-    return [0, 1, 2].map((part) => next.map((each) => each[part]));
-  });
   const more = {
     types: one.tokenTypeIds,
     masked: one.maskedPositions,

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { type CaseOptions, casesOf, type Direction, modelNames } from '../bench/case.js';
 import { compareRuns } from '../bench/compare.js';
 import { fromGoogle, toGoogle } from '../bench/google.js';
+import type { ModelOutcome } from '../bench/models.js';
 import { watchOthers } from '../bench/noise.js';
 import { PEERS } from '../bench/peers.js';
 import { benchPage, comparePage } from '../bench/report/page.js';
@@ -110,6 +111,11 @@ async function stepsOf(entrants: readonly Entrant[], flags: Flags, out: Write): 
   return profiles;
 }
 
+function showModels({ results, notRun, doubtful }: ModelOutcome, out: Write): void {
+  const lines = [...modelLines(results), ...notRunLines(notRun), ...doubtful.map((text) => `warning: ${text}`)];
+  if (lines.length > 0) out(`\n${lines.join('\n')}\n`);
+}
+
 async function report(outcome: Outcome, entrants: readonly Entrant[], flags: Flags, out: Write): Promise<void> {
   const table = outcome.results.length === 0 ? [] : [...resultLines(outcome.results), ''];
   const lines = [
@@ -121,12 +127,7 @@ async function report(outcome: Outcome, entrants: readonly Entrant[], flags: Fla
   if (lines.length > 0) out(`\n${lines.join('\n')}\n`);
   const first = entrants[0] as Entrant;
   const models = await runModels(first, outcome.roofs.get(first.contender.name)?.gflops ?? null, flags);
-  const modelTable = [
-    ...modelLines(models.results),
-    ...notRunLines(models.notRun),
-    ...models.doubtful.map((text) => `warning: ${text}`),
-  ];
-  if (modelTable.length > 0) out(`\n${modelTable.join('\n')}\n`);
+  showModels(models, out);
   const all = {
     ...outcome,
     notRun: [...outcome.notRun, ...models.notRun],

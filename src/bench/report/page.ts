@@ -19,7 +19,7 @@ const STYLE = `
 @media(prefers-color-scheme:dark){:root{--t0:#62b0ff;--t1:#ff9d5c;--t2:#3ecf9f;--t3:#c29bff;--t4:#e3b341;--t5:#9aa1ab}}
 ${[0, 1, 2, 3, 4, 5].map((i) => `path.t${i}{stroke:var(--t${i})}circle.t${i},svg text.t${i}{fill:var(--t${i})}path.band.t${i},rect.t${i}{fill:var(--t${i})}`).join('')}
 .band{opacity:.16;stroke:none!important}.interval{stroke-width:6;opacity:.35;fill:none}circle.level{fill:var(--level)}path.interval.level{stroke-dasharray:none}
-.cell{fill:var(--t0)}svg .heat text{font-size:12px}svg text.on{fill:#fff}figure+figure{margin-top:36px}td,th{white-space:nowrap}.big svg:not(.heat){min-width:600px}@media(prefers-color-scheme:dark){svg text.on{fill:#0c1014}}rect.rest{fill:var(--t5)}
+.cell{fill:var(--t0)}svg .heat text{font-size:12px}svg text.on{fill:#fff}figure+figure{margin-top:36px}td,th{white-space:nowrap}.scroll table{font-size:13px}.scroll td,.scroll th{padding-right:9px}.big svg:not(.heat){min-width:600px}@media(prefers-color-scheme:dark){svg text.on{fill:#0c1014}}rect.rest{fill:var(--t5)}
 `;
 
 export interface BenchReport {
