@@ -1,83 +1,103 @@
 // Hand-written WGSL on the device of the gpu backend, without gpu.js and without this library: what its kernels are
-// measured against. A product in the tiles of the library's largest kernel, and the roofs of the adapter.
+// measured against. A product in any of the library's tilings, and the roofs of the adapter.
 
-/** y = a b, all [rows, cols] in row-major order, sizes multiples of 128, 128 and 16. 128 x 128 a workgroup, 8 x 8 a thread. */
-export const matmul128 = (n, k) => `
+const each = (count, text) => Array.from({ length: count }, (_, i) => text(i)).join('\n');
+const rows4 = [0, 1, 2, 3];
+/** Accumulators of a thread: row i, four columns of group j. */
+const sums = (rows, groups, text) => each(rows, (i) => each(groups, (j) => text(i, j, `c${i}_${j}`)));
+
+const bindings = (y) => `
 @group(0) @binding(0) var<storage, read> a : array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> b : array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> y : array<vec4<f32>>;
-var<workgroup> ta : array<vec4<f32>, 512>;
-var<workgroup> tb : array<vec4<f32>, 512>;
-@compute @workgroup_size(16, 16)
+${y}`;
+
+/** One slice of k of an operand into workgroup memory, [bk, size / 4]; where it runs along k in memory, blocks are turned. */
+function fill(name, { size, first, width, turned, bk, k, threads }) {
+  const groups = size / 4;
+  const body = turned
+    ? `let g = u / ${bk / 4}u; let q = u % ${bk / 4}u;
+      let at = (${first} + g * 4u) * ${k / 4}u + k0 / 4u + q;
+${each(4, (r) => `      let r${r} = ${name}[at + ${(r * k) / 4}u];`)}
+${each(4, (e) => `      t${name}[(q * 4u + ${e}u) * ${groups}u + g] = vec4<f32>(r0[${e}], r1[${e}], r2[${e}], r3[${e}]);`)}`
+    : `t${name}[u] = ${name}[(k0 + u / ${groups}u) * ${width / 4}u + ${first} / 4u + u % ${groups}u];`;
+  const units = turned ? (groups * bk) / 4 : groups * bk;
+  return `    for (var u = li; u < ${units}u; u += ${threads}u) { ${body} }`;
+}
+
+/** Slices of both operands in workgroup memory. */
+function tiled({ bm, bn, bk, rows, cols }, { m, n, k, transposeA, transposeB }) {
+  const [tx, ty, groups] = [bn / cols, bm / rows, cols / 4];
+  const common = { bk, k, threads: tx * ty };
+  return `${bindings(`var<workgroup> ta : array<vec4<f32>, ${(bk * bm) / 4}>;\nvar<workgroup> tb : array<vec4<f32>, ${(bk * bn) / 4}>;`)}
+@compute @workgroup_size(${tx}, ${ty})
 fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_id) lid : vec3<u32>,
         @builtin(local_invocation_index) li : u32) {
-  let row0 = wid.y * 128u; let col0 = wid.x * 32u;
-  var c = array<array<vec4<f32>, 2>, 8>();
-  for (var k0 = 0u; k0 < ${k}u; k0 += 16u) {
-    if (li < 128u) {
-      let g = li / 4u; let q = li % 4u;
-      let at = (row0 + g * 4u) * ${k / 4}u + k0 / 4u + q;
-      let r0 = a[at]; let r1 = a[at + ${k / 4}u]; let r2 = a[at + ${(2 * k) / 4}u]; let r3 = a[at + ${(3 * k) / 4}u];
-      ta[q * 128u + g] = vec4<f32>(r0.x, r1.x, r2.x, r3.x);
-      ta[q * 128u + 32u + g] = vec4<f32>(r0.y, r1.y, r2.y, r3.y);
-      ta[q * 128u + 64u + g] = vec4<f32>(r0.z, r1.z, r2.z, r3.z);
-      ta[q * 128u + 96u + g] = vec4<f32>(r0.w, r1.w, r2.w, r3.w);
-    }
-    for (var u = li; u < 512u; u += 256u) { tb[u] = b[(k0 + u / 32u) * ${n / 4}u + col0 + u % 32u]; }
+  let row0 = wid.y * ${bm}u; let col0 = wid.x * ${bn}u;
+${sums(rows, groups, (_i, _j, c) => `  var ${c} = vec4<f32>();`)}
+  for (var k0 = 0u; k0 < ${k}u; k0 += ${bk}u) {
+${fill('a', { ...common, size: bm, first: 'row0', width: m, turned: !transposeA })}
+${fill('b', { ...common, size: bn, first: 'col0', width: n, turned: transposeB })}
     workgroupBarrier();
-    for (var p = 0u; p < 16u; p++) {
-      let a0 = ta[p * 32u + lid.y]; let a1 = ta[p * 32u + 16u + lid.y];
-      let b0 = tb[p * 32u + lid.x]; let b1 = tb[p * 32u + 16u + lid.x];
-${[0, 1, 2, 3, 4, 5, 6, 7].map((i) => `      c[${i}][0] = fma(vec4<f32>(a${i >> 2}[${i & 3}]), b0, c[${i}][0]); c[${i}][1] = fma(vec4<f32>(a${i >> 2}[${i & 3}]), b1, c[${i}][1]);`).join('\n')}
+    for (var p = 0u; p < ${bk}u; p++) {
+${each(rows / 4, (i) => `      let a${i} = ta[p * ${bm / 4}u + ${i * ty}u + lid.y];`)}
+${each(groups, (j) => `      let b${j} = tb[p * ${bn / 4}u + ${j * tx}u + lid.x];`)}
+${sums(rows, groups, (i, j, c) => `      ${c} = fma(vec4<f32>(a${i >> 2}[${i & 3}]), b${j}, ${c});`)}
     }
     workgroupBarrier();
   }
-${[0, 1, 2, 3, 4, 5, 6, 7].map((i) => `  { let at = (row0 + ${(i >> 2) * 64 + (i & 3)}u + lid.y * 4u) * ${n / 4}u + col0 + lid.x; y[at] = c[${i}][0]; y[at + 16u] = c[${i}][1]; }`).join('\n')}
+${store(rows, groups, tx, ty, n)}
 }`;
+}
 
-/** The same from registers alone, 64 x 64 a workgroup of 64 threads: the tiling that serves where a processor plays the GPU. */
-export const matmulRegisters = (n, k) => `
-@group(0) @binding(0) var<storage, read> a : array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> b : array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> y : array<vec4<f32>>;
-@compute @workgroup_size(8, 8)
-fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_id) lid : vec3<u32>) {
-  let row0 = wid.y * 64u + lid.y * 4u; let col0 = wid.x * 16u + lid.x;
-${[0, 1, 2, 3, 4, 5, 6, 7].map((i) => `  var c${i}_0 = vec4<f32>(); var c${i}_1 = vec4<f32>();`).join('\n')}
+const store = (rows, groups, tx, ty, n) =>
+  sums(rows, groups, (i, j, c) => {
+    const row = `row0 + ${(i >> 2) * ty * 4 + (i & 3)}u + lid.y * 4u`;
+    return `  y[(${row}) * ${n / 4}u + col0 / 4u + ${j * tx}u + lid.x] = ${c};`;
+  });
+
+/** Straight from the buffers, four steps of k at a time; where subgroups are four threads, each reads one of four rows of a. */
+function fromRegisters({ bm, bn, rows, cols, shared }, { m, n, k, transposeA, transposeB }) {
+  const [tx, ty, groups] = [bn / cols, bm / rows, cols / 4];
+  const row = (i) => `row0 + ${i * ty * 4}u + lid.y * 4u`;
+  const col = (j) => `col0 / 4u + ${j * tx}u + lid.x`;
+  const ofA = (i, r) =>
+    transposeA ? `a[(q * 4u + ${r}) * ${m / 4}u + (${row(i)}) / 4u]` : `a[(${row(i)} + ${r}) * ${k / 4}u + q]`;
+  const ofB = (j, r) =>
+    transposeB ? `b[((${col(j)}) * 4u + ${r}u) * ${k / 4}u + q]` : `b[(q * 4u + ${r}u) * ${n / 4}u + ${col(j)}]`;
+  const readA = shared
+    ? each(rows / 4, (i) => `    let a${i} = ${ofA(i, 'lane')};`)
+    : each(rows / 4, (i) => each(4, (r) => `    let a${i}_${r} = ${ofA(i, `${r}u`)};`));
+  const a = (i, e) => {
+    const [group, r] = [i >> 2, i & 3];
+    if (!shared) return transposeA ? `a${group}_${e}[${r}]` : `a${group}_${r}[${e}]`;
+    return transposeA ? `subgroupBroadcast(a${group}[${r}], ${e}u)` : `subgroupBroadcast(a${group}[${e}], ${r}u)`;
+  };
+  const b = (j, e) => (transposeB ? `vec4<f32>(${rows4.map((r) => `b${j}_${r}[${e}]`).join(', ')})` : `b${j}_${e}`);
+  return `${shared ? 'enable subgroups;' : ''}${bindings('')}
+@compute @workgroup_size(${tx}, ${ty})
+fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_id) lid : vec3<u32>${shared ? ',\n        @builtin(subgroup_invocation_id) lane : u32' : ''}) {
+  let row0 = wid.y * ${bm}u; let col0 = wid.x * ${bn}u;
+${sums(rows, groups, (_i, _j, c) => `  var ${c} = vec4<f32>();`)}
   for (var q = 0u; q < ${k / 4}u; q++) {
-${[0, 1, 2, 3, 4, 5, 6, 7].map((i) => `    let a${i} = a[(row0 + ${(i >> 2) * 32 + (i & 3)}u) * ${k / 4}u + q];`).join('\n')}
-${[0, 1, 2, 3]
-  .map(
-    (e) => `    { let at = (q * 4u + ${e}u) * ${n / 4}u + col0; let b0 = b[at]; let b1 = b[at + 8u];
-${[0, 1, 2, 3, 4, 5, 6, 7].map((i) => `      c${i}_0 = fma(vec4<f32>(a${i}[${e}]), b0, c${i}_0); c${i}_1 = fma(vec4<f32>(a${i}[${e}]), b1, c${i}_1);`).join('\n')} }`,
-  )
-  .join('\n')}
+${readA}
+${each(groups, (j) => each(4, (r) => `    let b${j}_${r} = ${ofB(j, r)};`))}
+${each(4, (e) => `    {\n${each(groups, (j) => `      let v${j} = ${b(j, e)};`)}\n${each(rows, (i) => `      { let s = vec4<f32>(${a(i, e)}); ${each(groups, (j) => `c${i}_${j} = fma(s, v${j}, c${i}_${j});`)} }`)}\n    }`)}
   }
-${[0, 1, 2, 3, 4, 5, 6, 7].map((i) => `  { let at = (row0 + ${(i >> 2) * 32 + (i & 3)}u) * ${n / 4}u + col0; y[at] = c${i}_0; y[at + 8u] = c${i}_1; }`).join('\n')}
+${store(rows, groups, tx, ty, n)}
 }`;
+}
 
-const count = (n, text) => Array.from({ length: n }, (_, i) => text(i)).join('\n');
-
-/** The same for subgroups of four threads, 64 x 32 a workgroup of eight: each reads one of four rows of a, and they broadcast. */
-export const matmulShared = (n, k) => `enable subgroups;
-@group(0) @binding(0) var<storage, read> a : array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> b : array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> y : array<vec4<f32>>;
-@compute @workgroup_size(4, 2)
-fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_id) lid : vec3<u32>,
-        @builtin(subgroup_invocation_id) lane : u32) {
-  let row0 = wid.y * 64u + lid.y * 4u; let col0 = wid.x * 8u + lid.x;
-${count(32, (i) => `  var c${i}_0 = vec4<f32>(); var c${i}_1 = vec4<f32>();`)}
-  for (var q = 0u; q < ${k / 4}u; q++) {
-${count(8, (g) => `    let a${g} = a[(row0 + ${g * 8}u + lane) * ${k / 4}u + q];`)}
-${count(
-  4,
-  (e) => `    { let at = (q * 4u + ${e}u) * ${n / 4}u + col0; let b0 = b[at]; let b1 = b[at + 4u];
-${count(32, (i) => `      { let s = vec4<f32>(subgroupBroadcast(a${i >> 2}[${e}], ${i & 3}u)); c${i}_0 = fma(s, b0, c${i}_0); c${i}_1 = fma(s, b1, c${i}_1); }`)} }`,
-)}
-  }
-${count(32, (i) => `  { let at = (row0 + ${(i >> 2) * 8 + (i & 3)}u) * ${n / 4}u + col0; y[at] = c${i}_0; y[at + 4u] = c${i}_1; }`)}
-}`;
+/**
+ * y = op(a) op(b) in a tiling of the library (src/backend/gpu/fast/tiles.ts), sizes written into the text.
+ * @returns the shader and its workgroups; null where the sizes are no multiples of the tile's
+ */
+export function matmulByHand(tile, shape) {
+  const { bm, bn, bk } = tile;
+  const { m, n, k } = shape;
+  if (m % bm !== 0 || n % bn !== 0 || k % Math.max(4, bk) !== 0) return null;
+  return { code: bk === 0 ? fromRegisters(tile, shape) : tiled(tile, shape), groups: [n / bn, m / bm, 1] };
+}
 
 /** Multiply-adds in registers, eight chains of vectors a thread: 2 * 4 * 8 * 8 * `rounds` operations. */
 const fmaChains = (rounds) => `
@@ -122,7 +142,18 @@ export async function prepare(device, code, bytes, groups, fill) {
   const free = () => {
     for (const buffer of buffers) buffer.destroy();
   };
-  return { run, free };
+  /** The content of buffer i. */
+  const read = async (i) => {
+    const staging = device.createBuffer({ size: bytes[i], usage: 0x01 | 0x08 });
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(buffers[i], 0, staging, 0, bytes[i]);
+    device.queue.submit([encoder.finish()]);
+    await staging.mapAsync(0x01);
+    const values = new Float32Array(staging.getMappedRange()).slice();
+    staging.destroy();
+    return values;
+  };
+  return { run, read, free };
 }
 
 /** GFLOP/s of multiply-adds and GB/s of copying, counting bytes read and written. */

@@ -1,13 +1,16 @@
-// The gpu backend on the adapter that WebGPU offers: its roofs, products of BERT beside hand-written WGSL, training steps.
-//   node bench/gpu.mjs [--models tiny,mini] [--steps 10] [--memory 0] [--seconds 0.2] [--large] [--json file]
+// The gpu backend on the adapter that WebGPU offers: its roofs, products of BERT beside hand-written WGSL of
+// the same tiling, training steps.
+//   node bench/gpu.mjs [--models tiny,mini] [--steps 10] [--memory 0] [--seconds 0.2] [--large]
+//                      [--only 'base projection'] [--json file]
 // Operands stay on the device; a time is that of many launches in one submit, the median of some rounds. Where a
 // processor plays the GPU only ratios within one table mean something. `--memory N` runs N steps of tiny and shows what
 // the backend holds. `--large`: the shapes of BERT-base (default on hardware).
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { TILES } from '../dist/backend/gpu/fast/tiles.js';
 import { createGpuBackend } from '../dist/backend/gpu/index.js';
 import { BertForPreTraining, preset, Rng, Trainer, useBackend } from '../dist/index.js';
-import { matmul128, matmulRegisters, matmulShared, prepare, roofs } from './gpu-raw.mjs';
+import { matmulByHand, prepare, roofs } from './gpu-raw.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -18,6 +21,7 @@ const { values } = parseArgs({
     batch: { type: 'string', default: '32' },
     seq: { type: 'string', default: '128' },
     large: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
     json: { type: 'string' },
   },
 });
@@ -54,32 +58,49 @@ console.log(
 
 const floats = (length) => Float32Array.from({ length }, (_, i) => ((i * 2654435761) % 1000) / 500 - 1);
 
-/** Seconds of a product in the tile the backend chooses, or in a tile by name. */
-async function ours(on, { m, n, k, transposeA = false, transposeB = false }) {
+/** A product on a backend, ready to be launched: `run(count)` submits that many launches. */
+function ours(on, { m, n, k, transposeA = false, transposeB = false }) {
   const [a, b, y] = [on.upload(floats(m * k)), on.upload(floats(k * n)), on.alloc(m * n, 'f32')];
   const call = { a, b, y, m, n, k, transposeA, transposeB, batch: 1, strideA: 0, strideB: 0 };
-  const seconds = await secondsOf(async (count) => {
-    for (let i = 0; i < count; i++) on.kernels.matmul(call);
-    await on.flush();
-  });
-  const values = await on.read(y);
-  for (const buf of [a, b, y]) on.free(buf);
-  return { seconds, values };
+  return {
+    call,
+    async run(count) {
+      for (let i = 0; i < count; i++) on.kernels.matmul(call);
+      await on.flush();
+    },
+    read: () => on.read(y),
+    free() {
+      for (const buf of [a, b, y]) on.free(buf);
+    },
+  };
 }
 
-async function handWritten({ m, n, k }) {
-  const [code, groups] = !device.software
-    ? [matmul128(n, k), [n / 128, m / 128, 1]]
-    : device.limits.subgroup === 4
-      ? [matmulShared(n, k), [n / 32, m / 64, 1]]
-      : [matmulRegisters(n, k), [n / 64, m / 64, 1]];
-  const raw = await prepare(device.gpu, code, [4 * m * k, 4 * k * n, 4 * m * n], groups, [
+/** The same in hand-written WGSL, cut up as the backend does it; null where sizes are no multiples of the tile's. */
+async function byHand(tile, shape) {
+  const { m, n, k } = shape;
+  const shader = matmulByHand(tile, shape);
+  if (shader === null) return null;
+  return prepare(device.gpu, shader.code, [4 * m * k, 4 * k * n, 4 * m * n], shader.groups, [
     floats(m * k),
     floats(k * n),
   ]);
-  const seconds = await secondsOf(raw.run);
-  raw.free();
-  return seconds;
+}
+
+/** Seconds of both, in turns, to and fro, so that a drift hits both alike; and the median of what a round's ratio is. */
+async function inTurns(one, other) {
+  const count = Math.max(1, Math.round(number('seconds') / 5 / (await secondsOf(one.run))));
+  const rounds = [];
+  await other.run(count);
+  for (let round = 0; round < 9; round++) {
+    const seconds = [0, 0];
+    for (const i of round % 2 === 0 ? [0, 1] : [1, 0]) {
+      const begin = performance.now();
+      await [one, other][i].run(count);
+      seconds[i] = (performance.now() - begin) / 1000 / count;
+    }
+    rounds.push(seconds);
+  }
+  return { seconds: [0, 1].map((i) => median(rounds.map((r) => r[i]))), ratio: median(rounds.map(([x, y]) => y / x)) };
 }
 
 const T = large ? 4096 : 512;
@@ -95,34 +116,54 @@ const SHAPES = [
         { name: 'base dW', m: 768, n: 3072, k: T, transposeA: true },
         { name: 'base logits', m: 640, n: 30522, k: 768, transposeB: true },
       ]
-    : [{ name: 'mini dW', m: 256, n: 1024, k: T, transposeA: true }]),
+    : [
+        { name: 'mini dX', m: T, n: 256, k: 1024, transposeB: true },
+        { name: 'mini dW', m: 256, n: 1024, k: T, transposeA: true },
+      ]),
 ];
-const TILES = device.software
+const TILE_NAMES = device.software
   ? ['shared registers', 'few shared registers', 'registers']
   : ['128x128', '128x64', '64x64', '64x64 wide', '32x32'];
 
+/** Of the tile that the backend has chosen: rate, and rate beside the same tiling by hand, which must give the same bits. */
+async function besideHand(shape) {
+  const mine = ours(backend, shape);
+  await mine.run(1); // a trial, where there are trials
+  await mine.run(1);
+  const tile = TILES.find(({ name }) => name === backend.tileOf(mine.call));
+  const hand = await byHand(tile, shape);
+  const { seconds, ratio } =
+    hand === null ? { seconds: [await secondsOf(mine.run), null], ratio: null } : await inTurns(mine, hand);
+  const values = await mine.read();
+  const same = hand === null || (await hand.read(2)).every((v, i) => v === values[i]);
+  mine.free();
+  hand?.free();
+  return { tile: tile.name, seconds, ratio, values, same };
+}
+
 async function products() {
-  say('product', 'm n k', 'chosen GFLOP/s', 'of the roof', 'hand-written', ...TILES);
+  say('product', 'm n k', 'tile', 'GFLOP/s', 'of the roof', 'by hand', ...TILE_NAMES);
   const fixed = [];
-  for (const tile of TILES) fixed.push(await createGpuBackend({ tile }));
-  for (const shape of SHAPES) {
+  for (const tile of TILE_NAMES) fixed.push(await createGpuBackend({ tile }));
+  for (const shape of SHAPES.filter(({ name }) => name.includes(values.only))) {
     const { m, n, k } = shape;
     const rate = (seconds) => (2 * m * n * k) / seconds / 1e9;
-    const chosen = await ours(backend, shape);
-    const plainOrder = !shape.transposeA && !shape.transposeB;
-    const raw = plainOrder && n % 128 === 0 ? rate(await handWritten(shape)) : null;
+    const chosen = await besideHand(shape);
     const tiles = {};
-    for (const [i, tile] of TILES.entries()) {
-      const { seconds, values } = await ours(fixed[i], shape);
-      const same = values.every((v, at) => v === chosen.values[at]);
-      tiles[tile] = { gflops: rate(seconds), same };
+    for (const [i, name] of TILE_NAMES.entries()) {
+      const one = ours(fixed[i], shape);
+      const gflops = rate(await secondsOf(one.run));
+      const same = (await one.read()).every((v, at) => v === chosen.values[at]);
+      tiles[name] = { gflops, same };
+      one.free();
     }
-    const gflops = rate(chosen.seconds);
-    result.matmul.push({ ...shape, gflops, raw, tiles });
+    const { tile, ratio, same } = chosen;
+    const [gflops, raw] = chosen.seconds.map((s) => s && rate(s));
+    result.matmul.push({ ...shape, tile, gflops, raw, ratio, same, tiles });
     const share = `${((100 * gflops) / result.roofs.gflops).toFixed(0)} %`;
-    const beside = raw === null ? '-' : `${raw.toFixed(0)} (${(gflops / raw).toFixed(2)}x)`;
-    const each = TILES.map((tile) => `${tiles[tile].gflops.toFixed(0)}${tiles[tile].same ? '' : ' OTHER BITS'}`);
-    say(shape.name, `${m} ${n} ${k}`, gflops.toFixed(0), share, beside, ...each);
+    const beside = raw === null ? '-' : `${raw.toFixed(1)} (${ratio.toFixed(2)}x)${same ? '' : ' OTHER BITS'}`;
+    const others = TILE_NAMES.map((t) => `${tiles[t].gflops.toFixed(1)}${tiles[t].same ? '' : ' OTHER BITS'}`);
+    say(shape.name, `${m} ${n} ${k}`, tile, gflops.toFixed(1), share, beside, ...others);
   }
 }
 

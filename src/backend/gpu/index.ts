@@ -1,7 +1,7 @@
 import { openWebGpu, tileMemory } from '#gpu';
 import { type DType, dtypeOf, type TypedData } from '../../core/dtype.js';
 import { DtypeError } from '../../core/errors.js';
-import type { AdamWCall, Backend, Buf, Kernels, Recording } from '../backend.js';
+import type { AdamWCall, Backend, Buf, Kernels, MatmulCall, Recording } from '../backend.js';
 import { Compiler } from './compile.js';
 import { type Device, openDevice } from './device.js';
 import { keepKernel, keepThreads, keyNumbers } from './fast/dropout.js';
@@ -99,6 +99,11 @@ export class GpuBackend implements Backend {
   get trials(): string {
     const { size, place } = this.trialMemory;
     return this.device.software ? 'none: a processor plays the GPU' : `${size} in ${place}`;
+  }
+
+  /** Name of the tile that a product is cut up into from now on (fast/tiles.ts), for those who compare. */
+  tileOf(call: MatmulCall): string {
+    return this.tuner.tileOf(call).name;
   }
 
   /** Bytes taken from the device, those that wait for their next use included. */

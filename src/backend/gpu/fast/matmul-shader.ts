@@ -1,42 +1,15 @@
 import { type FastKernel, type FastKind, remembered } from '../spec.js';
 import { EPILOGUES } from './functions.js';
+import { each, formName, type MatmulForm, outerProduct, rowOf, sum } from './matmul-form.js';
+import { registerBody } from './matmul-registers.js';
 import { type Tile, threadsOf } from './tiles.js';
 
-/** All that makes one matmul shader differ from another. */
-export interface MatmulForm {
-  readonly tile: Tile;
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
-  /** Whether the buffers can be read and written four elements at a time: lengths of rows and places divide by 4. */
-  readonly vectorA: boolean;
-  readonly vectorB: boolean;
-  readonly vectorY: boolean;
-  /** Whether every slice of k is a whole one. */
-  readonly wholeK: boolean;
-  readonly bias: boolean;
-  readonly end: 'store' | 'add' | 'activate' | 'slope';
-  /** Whether `activate` also stores what the function was applied to. */
-  readonly pre: boolean;
-  /** gelu, geluTanh or relu, for `activate` and `slope`. */
-  readonly fn: string;
-}
-
-const letter = (condition: boolean, yes: string, no: string): string => (condition ? yes : no);
-
-export function formName(form: MatmulForm): string {
-  const { tile, transposeA, transposeB, vectorA, vectorB, vectorY, wholeK, bias, end, pre, fn } = form;
-  const vectors = [vectorA, vectorB, vectorY].map((v) => letter(v, '4', '1')).join('');
-  const transposes = letter(transposeA, 't', 'n') + letter(transposeB, 't', 'n');
-  return `matmul ${tile.name} ${transposes} ${vectors}${letter(wholeK, '', ' part')}${letter(bias, ' bias', '')} ${end} ${fn}${letter(pre, ' pre', '')}`;
-}
-
-const each = (count: number, text: (i: number) => string): string =>
-  Array.from({ length: count }, (_, i) => text(i)).join('\n');
 const kind = (vector: boolean): FastKind => (vector ? 'vec4' : 'f32');
 
 /**
  * `load_x(batch, row, col)`: four elements of a matrix [rows, cols] from `col` on. Beyond the edge of k they must be 0;
  * beyond the other edge any will do, as what comes of them is not stored: an index that is clamped costs no branch.
+ * `place_x(batch, outer)`: of vectors, where the first at a row or column of y lies in the binding.
  */
 function loader(
   name: string,
@@ -58,7 +31,9 @@ fn load_${name}(batch : u32, row : u32, col : u32) -> vec4<f32> {
 }`;
   }
   const place = alongK ? [`min(row, ${rows} - 1u)`, 'col'] : ['row', `min(col, ${cols} - 4u)`];
+  const outer = alongK ? `min(outer, ${rows} - 1u) * ${cols}` : `min(outer, ${cols} - 4u)`;
   return `
+fn place_${name}(batch : u32, outer : u32) -> u32 { return params.${name}_dims.w + (${stride} + ${outer}) / 4u; }
 fn load_${name}(batch : u32, row : u32, col : u32) -> vec4<f32> {
   ${wholeK ? '' : `if (${inner}) { return vec4<f32>(); }`}
   return ${name}_at((${stride} + ${place[0]} * ${cols} + ${place[1]}) / 4u);
@@ -108,19 +83,6 @@ fn finish(z : u32, row : u32, col : u32, product : vec4<f32>) {
   store_y(at, col, t);
 }`;
 }
-
-/** Names of the accumulators: row i of the thread, four columns of group j. */
-const sum = (i: number, j: number): string => `c${i}_${j}`;
-
-/** One step of k: sums += a column of op(a) times a row of op(b), both in registers as vectors. */
-function outerProduct(rows: number, groups: number): string {
-  return each(rows, (i) =>
-    each(groups, (j) => `      ${sum(i, j)} = fma(vec4<f32>(a${i >> 2}[${i & 3}]), b${j}, ${sum(i, j)});`),
-  );
-}
-
-/** Where row i of a thread lies: groups of four, as far apart as all threads' groups together. */
-const rowOf = (i: number, threads: number): string => `row0 + ${(i >> 2) * threads * 4 + (i & 3)}u + ly * 4u`;
 
 /**
  * Fills workgroup memory with one slice of k, [bk, outer / 4] vectors. Where memory runs along the outer size, a vector
@@ -174,52 +136,6 @@ ${outerProduct(rows, groups)}
     workgroupBarrier();
   }
 ${each(rows, (i) => each(groups, (j) => `  finish(wid.z, ${rowOf(i, ty)}, col0 + ${j * tx * 4}u + lx * 4u, ${sum(i, j)});`))}
-}`;
-}
-
-/** Column `e` of a block of op(a), 4 x 4, of which each of four threads has read a row; or a column, as it lies in memory. */
-const fromNeighbours = (name: string, e: number, turned: boolean): string =>
-  turned
-    ? `subgroupBroadcast(${name}, ${e}u)`
-    : `vec4<f32>(${[0, 1, 2, 3].map((r) => `subgroupBroadcast(${name}[${e}], ${r}u)`).join(', ')})`;
-
-/** Four steps of k straight from the buffers: no memory to share, no barrier. The best where a processor plays the GPU. */
-function registerBody(form: MatmulForm): string {
-  const { tile, transposeA, transposeB } = form;
-  const { bm, bn, rows, cols } = tile;
-  const [tx, ty] = threadsOf(tile);
-  const groups = cols / 4;
-  const turn = (name: string, e: number): string =>
-    `vec4<f32>(${[0, 1, 2, 3].map((r) => `${name}_${r}[${e}]`).join(', ')})`;
-  const row = (i: number): string => rowOf(i * 4, ty);
-  const col = (j: number): string => `col0 + ${j * tx * 4}u + lx * 4u`;
-  const whole = (name: string, count: number, place: (i: number) => string, turned: boolean): string =>
-    each(count, (i) =>
-      each(4, (r) => {
-        const at = turned ? `${place(i)} + ${r}u, k0` : `k0 + ${r}u, ${place(i)}`;
-        return `    let ${name}${i}_${r} = load_${name}(batch, ${at});`;
-      }),
-    );
-  const step = (e: number): string => `    {
-${each(rows / 4, (i) => `      let a${i} = ${tile.shared ? fromNeighbours(`a${i}`, e, transposeA) : transposeA ? `a${i}_${e}` : turn(`a${i}`, e)};`)}
-${each(groups, (j) => `      let b${j} = ${transposeB ? turn(`b${j}`, e) : `b${j}_${e}`};`)}
-${outerProduct(rows, groups)}
-    }`;
-  return `
-@compute @workgroup_size(${tx}, ${ty})
-fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_id) lid : vec3<u32>${tile.shared ? ', @builtin(subgroup_invocation_id) lane : u32' : ''}) {
-  let row0 = wid.y * ${bm}u; let col0 = wid.x * ${bn}u;
-  let lx = lid.x; let ly = lid.y;
-  let batch = wid.z / params.splits;
-  let begin = (wid.z % params.splits) * params.part;
-  let end = min(params.k, begin + params.part);
-${each(rows, (i) => each(groups, (j) => `  var ${sum(i, j)} = vec4<f32>();`))}
-  for (var k0 = begin; k0 < end; k0 += 4u) {
-${tile.shared ? each(rows / 4, (i) => `    let a${i} = load_a(batch, ${transposeA ? `k0 + lane, ${row(i)}` : `${row(i)} + lane, k0`});`) : whole('a', rows / 4, row, !transposeA)}
-${whole('b', groups, col, transposeB)}
-${each(4, step)}
-  }
-${each(rows, (i) => each(groups, (j) => `  finish(wid.z, ${rowOf(i, ty)}, ${col(j)}, ${sum(i, j)});`))}
 }`;
 }
 

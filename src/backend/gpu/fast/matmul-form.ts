@@ -1,0 +1,46 @@
+import type { Tile } from './tiles.js';
+
+/** All that makes one matmul shader differ from another. */
+export interface MatmulForm {
+  readonly tile: Tile;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  /** Whether the buffers can be read and written four elements at a time: lengths of rows and places divide by 4. */
+  readonly vectorA: boolean;
+  readonly vectorB: boolean;
+  readonly vectorY: boolean;
+  /** Whether every slice of k is a whole one. */
+  readonly wholeK: boolean;
+  readonly bias: boolean;
+  readonly end: 'store' | 'add' | 'activate' | 'slope';
+  /** Whether `activate` also stores what the function was applied to. */
+  readonly pre: boolean;
+  /** gelu, geluTanh or relu, for `activate` and `slope`. */
+  readonly fn: string;
+}
+
+const letter = (condition: boolean, yes: string, no: string): string => (condition ? yes : no);
+
+export function formName(form: MatmulForm): string {
+  const { tile, transposeA, transposeB, vectorA, vectorB, vectorY, wholeK, bias, end, pre, fn } = form;
+  const vectors = [vectorA, vectorB, vectorY].map((v) => letter(v, '4', '1')).join('');
+  const transposes = letter(transposeA, 't', 'n') + letter(transposeB, 't', 'n');
+  return `matmul ${tile.name} ${transposes} ${vectors}${letter(wholeK, '', ' part')}${letter(bias, ' bias', '')} ${end} ${fn}${letter(pre, ' pre', '')}`;
+}
+
+/** One after the other, a line each. */
+export const each = (count: number, text: (i: number) => string): string =>
+  Array.from({ length: count }, (_, i) => text(i)).join('\n');
+
+/** Names of the accumulators: row i of the thread, four columns of group j. */
+export const sum = (i: number, j: number): string => `c${i}_${j}`;
+
+/** One step of k: sums += a column of op(a) times a row of op(b), both in registers as vectors. */
+export function outerProduct(rows: number, groups: number): string {
+  return each(rows, (i) =>
+    each(groups, (j) => `      ${sum(i, j)} = fma(vec4<f32>(a${i >> 2}[${i & 3}]), b${j}, ${sum(i, j)});`),
+  );
+}
+
+/** Where row i of a thread lies: groups of four, as far apart as all threads' groups together. */
+export const rowOf = (i: number, threads: number): string => `row0 + ${(i >> 2) * threads * 4 + (i & 3)}u + ly * 4u`;

@@ -1,0 +1,77 @@
+import { each, type MatmulForm, outerProduct, rowOf, sum } from './matmul-form.js';
+import { threadsOf } from './tiles.js';
+
+/** Column `e` of a block of op(a), 4 x 4, of which each of four threads has read a row; or a column, as it lies in memory. */
+const fromNeighbours = (name: string, e: number, turned: boolean): string =>
+  turned
+    ? `subgroupBroadcast(${name}, ${e}u)`
+    : `vec4<f32>(${[0, 1, 2, 3].map((r) => `subgroupBroadcast(${name}[${e}], ${r}u)`).join(', ')})`;
+
+/**
+ * Reads four steps of k of four rows of op(a), or four columns of op(b): of vectors, what of their places does not depend on k
+ * is computed before the loop.
+ * @param alongK whether a vector is four steps of one row or column, else four of them at one step
+ * @param lane which of the four a thread reads; null: all of them, as `a0_0` .. `a0_3`
+ */
+function reader(
+  name: 'a' | 'b',
+  { vectorA, vectorB, wholeK }: MatmulForm,
+  alongK: boolean,
+  lane: string | null,
+): { begin(i: number, outer: string): string; read(i: number, outer: string): string } {
+  const vectors = wholeK && (name === 'a' ? vectorA : vectorB);
+  const which = lane === null ? ['0u', '1u', '2u', '3u'] : [lane];
+  const of = (i: number, r: number): string => (lane === null ? `${name}${i}_${r}` : `${name}${i}`);
+  const element = (i: number, outer: string, r: string): string => {
+    if (!vectors) return `load_${name}(batch, ${alongK ? `${outer} + ${r}, k0` : `k0 + ${r}, ${outer}`})`;
+    return alongK ? `${name}[at_${name}${i}_${r} + q]` : `${name}[at_${name}${i} + (k0 + ${r}) * width_${name}]`;
+  };
+  const lines = (text: (r: string, at: number) => string): string => which.map(text).join('\n');
+  return {
+    begin: (i, outer) => {
+      if (!vectors) return '';
+      if (!alongK) return `  let at_${name}${i} = place_${name}(batch, ${outer});`;
+      return lines((r) => `  let at_${name}${i}_${r} = place_${name}(batch, ${outer} + ${r});`);
+    },
+    read: (i, outer) => lines((r, at) => `    let ${of(i, at)} = ${element(i, outer, r)};`),
+  };
+}
+
+/** Four steps of k straight from the buffers: no memory to share, no barrier. The best where a processor plays the GPU. */
+export function registerBody(form: MatmulForm): string {
+  const { tile, transposeA, transposeB } = form;
+  const { bm, bn, rows, cols } = tile;
+  const [tx, ty] = threadsOf(tile);
+  const groups = cols / 4;
+  const turn = (name: string, e: number): string =>
+    `vec4<f32>(${[0, 1, 2, 3].map((r) => `${name}_${r}[${e}]`).join(', ')})`;
+  const row = (i: number): string => rowOf(i * 4, ty);
+  const col = (j: number): string => `col0 + ${j * tx * 4}u + lx * 4u`;
+  const a = reader('a', form, !transposeA, tile.shared ? 'lane' : null);
+  const b = reader('b', form, transposeB, null);
+  const step = (e: number): string => `    {
+${each(rows / 4, (i) => `      let a${i} = ${tile.shared ? fromNeighbours(`a${i}`, e, transposeA) : transposeA ? `a${i}_${e}` : turn(`a${i}`, e)};`)}
+${each(groups, (j) => `      let b${j} = ${transposeB ? turn(`b${j}`, e) : `b${j}_${e}`};`)}
+${outerProduct(rows, groups)}
+    }`;
+  return `
+@compute @workgroup_size(${tx}, ${ty})
+fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_id) lid : vec3<u32>${tile.shared ? ', @builtin(subgroup_invocation_id) lane : u32' : ''}) {
+  let row0 = wid.y * ${bm}u; let col0 = wid.x * ${bn}u;
+  let lx = lid.x; let ly = lid.y;
+  let batch = wid.z / params.splits;
+  let begin = (wid.z % params.splits) * params.part;
+  let end = min(params.k, begin + params.part);
+${each(rows, (i) => each(groups, (j) => `  var ${sum(i, j)} = vec4<f32>();`))}
+${each(rows / 4, (i) => a.begin(i, row(i)))}
+${each(groups, (j) => b.begin(j, col(j)))}
+  let width_a = params.m / 4u; let width_b = params.n / 4u;
+  for (var k0 = begin; k0 < end; k0 += 4u) {
+    let q = k0 / 4u;
+${each(rows / 4, (i) => a.read(i, row(i)))}
+${each(groups, (j) => b.read(j, col(j)))}
+${each(4, step)}
+  }
+${each(rows, (i) => each(groups, (j) => `  finish(wid.z, ${rowOf(i, ty)}, ${col(j)}, ${sum(i, j)});`))}
+}`;
+}
