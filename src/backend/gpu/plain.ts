@@ -11,6 +11,9 @@ import { argmax, logSoftmaxGrad, reduce, softmax, softmaxGrad } from './kernels/
 import { embeddingNorm, embeddingNormGrad, residualNorm, residualNormGrad } from './kernels/sum-norm.js';
 import type { PlainRunner } from './spec.js';
 
+/** Rows and columns are read as they lie: there is nothing to pack. */
+const UNPACKED = { packedLength: () => 0, pack: () => undefined };
+
 /** Tier 1: every kernel as text that gpu.js translates, for all modes. What runs them is the runner's affair. */
 export const plainKernels = (runner: PlainRunner): Kernels => ({
   fill: (y, value) => fill(runner, y, value),
@@ -23,9 +26,7 @@ export const plainKernels = (runner: PlainRunner): Kernels => ({
   reduce: (fn, x, y, outer, size, inner) => reduce(runner, fn, x, y, outer, size, inner),
   argmax: (x, y, rows, cols) => argmax(runner, x, y, rows, cols),
   matmul: (call) => matmul(runner, call),
-  // Rows and columns are read as they lie: there is nothing to pack.
-  packedLength: () => 0,
-  pack: () => undefined,
+  ...UNPACKED,
   unpack: () => undefined,
   softmax: (x, y, rows, cols) => softmax(runner, x, y, rows, cols),
   softmaxGrad: (y, dY, dX, rows, cols) => softmaxGrad(runner, y, dY, dX, rows, cols),
