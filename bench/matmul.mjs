@@ -2,7 +2,7 @@
 // round; with --peers beside OpenBLAS, BLIS and oneDNN, in turn. A shape is tokens x in x out. nn = X[tokens, in] W[in, out],
 // nt = X W[out, in]^T, tn = X^T dY[tokens, out] (a weight's gradient), packed = nn with W packed before.
 //   node bench/matmul.mjs [--threads 2,1] [--shapes 512x768x768,...] [--layouts nn,nt,tn,packed] [--isa avx2] [--rounds 3]
-//                         [--seconds 0.1] [--json file] [--peers] [--peers-root folder]
+//                         [--precision bf16] [--seconds 0.1] [--json file] [--peers] [--peers-root folder]
 // Peers are compiled by c++ and open what libraries the system has; --peers-root (or BG_PEERS_ROOT) names the root of another
 // system that has them.
 import { writeFileSync } from 'node:fs';
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     },
     layouts: { type: 'string', default: 'nn,nt,tn' },
     isa: { type: 'string' },
+    precision: { type: 'string', default: 'f32' },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '0.1' },
     json: { type: 'string' },
@@ -30,6 +31,7 @@ const { values } = parseArgs({
   },
 });
 const seconds = Number(values.seconds);
+const { precision } = values;
 
 /** One product, set up so that `run` computes it often enough for a queue of about 10 ms: handing it over must not count. */
 function prepare(backend, { layout, m: tokens, k: from, n }) {
@@ -40,9 +42,9 @@ function prepare(backend, { layout, m: tokens, k: from, n }) {
   const flops = 2 * m * k * n;
   const times = Math.ceil(2e9 / flops);
   const [transposeA, transposeB] = [layout === 'tn', layout === 'nt'];
-  const packed = layout === 'packed' ? backend.alloc(backend.kernels.packedLength(k, n), 'f32') : undefined;
-  if (packed !== undefined) backend.kernels.pack(b, packed, k, n, false);
-  const call = { a, b, y, m, n, k, transposeA, transposeB, batch: 1, strideA: 0, strideB: 0, packed };
+  const packed = layout === 'packed' ? backend.alloc(backend.kernels.packedLength(k, n, precision), 'f32') : undefined;
+  if (packed !== undefined) backend.kernels.pack(b, packed, k, n, false, precision);
+  const call = { a, b, y, m, n, k, transposeA, transposeB, batch: 1, strideA: 0, strideB: 0, packed, precision };
   const run = () => {
     for (let i = 0; i < times; i++) backend.kernels.matmul(call);
     return backend.flush();
@@ -70,7 +72,7 @@ async function compare(backend, threads, one, peers) {
   const sides = new Map([['ours', []], ...peers.map(({ name }) => [name, []])]);
   const shares = [];
   for (let round = 0; round < Number(values.rounds); round++) {
-    const peak = backend.fmaPeak(threads);
+    const peak = backend.fmaPeak(threads, precision);
     const rate = await measure(backend, one);
     sides.get('ours').push(rate);
     shares.push(rate / peak);
@@ -103,8 +105,8 @@ const shapes = values.shapes.split(',').map((shape) => shape.split('x').map(Numb
 for (const threads of values.threads.split(',').map(Number)) {
   const backend = nativeBackend(threads, values.isa);
   const peers = values.peers ? await startProducts(threads, values['peers-root']) : [];
-  const peak = backend.fmaPeak(threads);
-  console.log(`${backend.runsOn}: peak ${peak.toFixed(0)} GFLOP/s`);
+  const peak = backend.fmaPeak(threads, precision);
+  console.log(`${backend.runsOn}: ${precision} peak ${peak.toFixed(0)} GFLOP/s`);
   const names = ['ours', ...peers.map(({ name }) => name)].map((name) => name.padStart(14)).join('');
   console.log(`${'tokens x in x out'.padEnd(26)}share${names}${peers.length > 0 ? '   ratio' : ''}`);
   for (const [m, k, n] of shapes) {

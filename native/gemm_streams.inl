@@ -24,9 +24,9 @@ struct Strips {
   int64_t width, step, stride, count;
 };
 
-// As even as they go, or all of `step`. Strips do not begin in the same set of a cache.
-static Strips strips_of(const Operand& o, int64_t widest, int64_t step, int64_t depth) {
-  const int64_t width = widest == step ? step : ceil_div(o.size, ceil_div(o.size, widest));
+// Some for each of the threads, as even as they go, or all of `step`. Strips do not begin in the same set of a cache.
+static Strips strips_of(const Operand& o, int64_t widest, int64_t step, int64_t depth, int64_t threads) {
+  const int64_t width = widest == step ? step : ceil_div(o.size, round_up(ceil_div(o.size, widest), threads));
   return {o, width, step, depth * step + VL, ceil_div(o.size, width)};
 }
 
@@ -120,13 +120,14 @@ static void multiply_groups(const Run* run, const Streams& x, int64_t first, int
 
 static void multiply_streams(const Run* run, const Product& g, int64_t number) {
   const MatmulCall& c = *g.call;
-  const Strips a = strips_of(g.a, MR, kSide, g.depth), b = strips_of(g.b, NR, NR, g.depth);
+  const int64_t at_once = g.blocks >= 4 && g.m * g.n <= kTheirs ? 2 : 1, threads = ceil_div(g.threads, at_once);
+  const Strips a = strips_of(g.a, MR, kSide, g.depth, threads), b = strips_of(g.b, NR, NR, g.depth, threads);
   const bool ours_is_a = g.n <= g.m, sums = c.sums != nullptr && streams_sums(c);
   Streams x = {g, ours_is_a ? a : b, ours_is_a ? b : a, ours_is_a, number, 0, 0, {g.y, nullptr}, {}};
-  const int64_t at_once = g.blocks >= 4 && g.m * g.n <= kTheirs ? 2 : 1;
   x.span = least(ceil_div(g.blocks, at_once), most(1, kTheirs / (x.theirs.count * x.theirs.stride)));
-  const int64_t groups = ceil_div(x.ours.count, most(1, kOurs / x.ours.stride));
-  x.groups = least(x.ours.count, round_up(groups, ceil_div(g.threads, at_once)));
+  // The first group of a thread has no tiles to be packed behind: it is one of three at least.
+  const int64_t groups = most(3 * threads, ceil_div(x.ours.count, most(1, kOurs / x.ours.stride)));
+  x.groups = least(x.ours.count, round_up(groups, threads));
   if (at_once == 2) x.y[1] = (float*)run->scratch(3, (g.m * g.n + g.m) * 4);
   if (sums) x.sums[0] = c.sums, x.sums[1] = at_once == 2 ? x.y[1] + g.m * g.n : nullptr;
   for (int64_t i = 0; i < g.m && sums; ++i) {
