@@ -10,6 +10,97 @@ export interface ConcatAttrs {
   readonly axis: number;
 }
 
+/** What is joined: name, axis, shapes. */
+const SAMPLES = [
+  ['one input', 0, [[3]]],
+  ['two numbers', 0, [[1], [1]]],
+  ['7 and 9', 0, [[7], [9]]],
+  [
+    'rows',
+    0,
+    [
+      [2, 3],
+      [5, 3],
+    ],
+  ],
+  [
+    'columns',
+    1,
+    [
+      [3, 2],
+      [3, 1],
+    ],
+  ],
+  [
+    '16 and 1 columns',
+    1,
+    [
+      [2, 16],
+      [2, 1],
+    ],
+  ],
+  [
+    '63 and 2 columns',
+    1,
+    [
+      [3, 63],
+      [3, 2],
+    ],
+  ],
+  [
+    'five inputs',
+    1,
+    [
+      [2, 1],
+      [2, 2],
+      [2, 3],
+      [2, 4],
+      [2, 5],
+    ],
+  ],
+  [
+    'an empty one among them',
+    0,
+    [
+      [2, 3],
+      [0, 3],
+      [1, 3],
+    ],
+  ],
+  [
+    'all empty',
+    1,
+    [
+      [0, 3],
+      [0, 2],
+    ],
+  ],
+  [
+    'rank 4',
+    2,
+    [
+      [2, 3, 1, 7],
+      [2, 3, 4, 7],
+    ],
+  ],
+  [
+    'long columns',
+    1,
+    [
+      [1000, 1],
+      [1000, 2],
+    ],
+  ],
+  [
+    'bert: two halves of a batch',
+    0,
+    [
+      [2, 5, 32],
+      [1, 5, 32],
+    ],
+  ],
+] as const;
+
 /** Index along the axis at which each input begins. */
 function startsOf(inputs: readonly Arg[], axis: number): number[] {
   let end = 0;
@@ -62,101 +153,9 @@ export const concat: Op<ConcatAttrs> = {
     return inputs.map(({ shape }, i) => (needs(i) ? part(starts[i], shape[axis]) : null));
   },
   get samples() {
-    return (
-      [
-        ['one input', 0, [[3]]],
-        ['two numbers', 0, [[1], [1]]],
-        ['7 and 9', 0, [[7], [9]]],
-        [
-          'rows',
-          0,
-          [
-            [2, 3],
-            [5, 3],
-          ],
-        ],
-        [
-          'columns',
-          1,
-          [
-            [3, 2],
-            [3, 1],
-          ],
-        ],
-        [
-          '16 and 1 columns',
-          1,
-          [
-            [2, 16],
-            [2, 1],
-          ],
-        ],
-        [
-          '63 and 2 columns',
-          1,
-          [
-            [3, 63],
-            [3, 2],
-          ],
-        ],
-        [
-          'five inputs',
-          1,
-          [
-            [2, 1],
-            [2, 2],
-            [2, 3],
-            [2, 4],
-            [2, 5],
-          ],
-        ],
-        [
-          'an empty one among them',
-          0,
-          [
-            [2, 3],
-            [0, 3],
-            [1, 3],
-          ],
-        ],
-        [
-          'all empty',
-          1,
-          [
-            [0, 3],
-            [0, 2],
-          ],
-        ],
-        [
-          'rank 4',
-          2,
-          [
-            [2, 3, 1, 7],
-            [2, 3, 4, 7],
-          ],
-        ],
-        [
-          'long columns',
-          1,
-          [
-            [1000, 1],
-            [1000, 2],
-          ],
-        ],
-        [
-          'bert: two halves of a batch',
-          0,
-          [
-            [2, 5, 32],
-            [1, 5, 32],
-          ],
-        ],
-      ] as const
-    )
-      .map(([name, axis, inputs]): Sample<ConcatAttrs> => ({ name, inputs, attrs: { axis } }))
-      .concat([
-        { name: 'the same tensor twice', inputs: [{ shape: [2, 3] }, { shape: [2, 3], same: 0 }], attrs: { axis: 1 } },
-      ]);
+    return SAMPLES.map(([name, axis, inputs]): Sample<ConcatAttrs> => ({ name, inputs, attrs: { axis } })).concat([
+      { name: 'the same tensor twice', inputs: [{ shape: [2, 3] }, { shape: [2, 3], same: 0 }], attrs: { axis: 1 } },
+    ]);
   },
   workload: rowsWorkload({ axis: 1 }, (rows, cols) => [
     [rows, cols],
