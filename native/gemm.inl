@@ -12,6 +12,8 @@
 
 static const int64_t kPart =
     96 * 1024;  // words of packed b that a task works with: a good part of a second-level cache
+// Converted panels that a thread keeps at most: two megabytes. More of them (111, 228) are slower than converting anew.
+static const int64_t kKept = 64;
 
 // How the work is cut: `bands` of rows, each thread's own; `parts` of b of at most `slivers`; `groups` of rows within a
 // band, so that a thread that is done helps another one.
@@ -45,16 +47,21 @@ static void multiply(const Run* run, const Product& g) {
   if (streams(*g.call)) return multiply_streams(run, g, product);
   const Cut c = cut(g);
   const int64_t slivers = ceil_div(g.n, NR), pieces = c.bands * c.groups;
+  const int64_t height = ceil_div(ceil_div(g.m, pieces), MR), panels = c.groups * height * g.blocks;
+  const int64_t kept = kPair > 1 && c.parts > 1 && panels <= kKept ? panels : 1;
   float* ready = (float*)g.call->packed;
   auto task = [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t piece = i / (c.parts * c.groups) * c.groups + i % c.groups, part = i / c.groups % c.parts;
       Task t = {&g,
+                product,
                 g.m * piece / pieces,
                 g.m * (piece + 1) / pieces,
                 slivers * part / c.parts,
                 slivers * (part + 1) / c.parts - slivers * part / c.parts,
-                (float*)run->scratch(1, kPanel * 4),
+                (Panel*)run->scratch(1, kept * (int64_t)sizeof(Panel)),
+                kept,
+                piece % c.groups * height,
                 nullptr,
                 g.depth * NR,
                 0,

@@ -89,9 +89,10 @@ static void pack_sliver(const Operand& b, int64_t first, int64_t p, int64_t dept
   else pack_rows(b, first, least(b.size, first + NR), NR, NR, p, depth, sliver, 0, nullptr);
 }
 
-// A panel for the tiles to come.
-static void lay_panel(const Operand& o, int64_t i, int64_t rows, int64_t p, bool, float* panel, Tile* t) {
+// A panel for the tiles to come; `laid`: it is there.
+static void lay_panel(const Operand& o, int64_t i, int64_t rows, int64_t p, bool laid, bool, float* panel, Tile* t) {
   t->a = panel, t->step_a = o.turned ? kRow : kSide;
+  if (laid) return;
   if (!o.turned) return pack_rows(o, i, i + rows, rows, kSide, p, t->depth, panel, 0, nullptr);
   const int64_t numbers = least(kPair * t->depth, o.k - kPair * p);
   const float* x = o.x + i * o.stride + kPair * p;

@@ -56,7 +56,7 @@ static inline void pack_sliver(const Operand& b, int64_t first, int64_t p, int64
 }
 
 // A panel for the tiles to come, which meet it `again` and again or once.
-static void lay_panel(const Operand& o, int64_t i, int64_t rows, int64_t p, bool again, float* panel, Tile* t) {
+static void lay_panel(const Operand& o, int64_t i, int64_t rows, int64_t p, bool, bool again, float* panel, Tile* t) {
   t->a = o.turned ? o.x + i * o.stride + p : o.x + p * o.stride + i, t->step_a = o.stride;
   if (!again) return;
   if (!o.turned) {

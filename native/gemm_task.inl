@@ -8,11 +8,20 @@ struct Product {
   int threads;
 };
 
+// A panel of a, and which one it is: where panels are converted, they are kept for the parts of b to come.
+struct Panel {
+  const void* owner;  // as below
+  int64_t product, row, block, unused[4];
+  float words[kPanel];
+};
+
 struct Task {
   const Product* product;
+  int64_t number;           // of the product
   int64_t begin, end;       // rows
   int64_t sliver, slivers;  // the part of b
-  float* panel;             // memory for one
+  Panel* panels;            // memory for as many as are kept
+  int64_t kept, panel;      // panel: the first one's number
   float* b;                 // packed slivers
   int64_t stride_b;         // from one to the next
   int pack_b, sum;
@@ -26,6 +35,15 @@ struct Packed {
   float slivers[1];
 };
 static int64_t products = 0;
+
+// Where the panel goes that is the task's i-th, and whether it is there.
+static inline Panel* panel_at(const Task& t, int64_t i, int64_t block) {
+  return t.panels + ((t.panel + i) * t.product->blocks + block) % t.kept;
+}
+static inline bool is_laid(const Task& t, int64_t i, int64_t row, int64_t block) {
+  const Panel& x = *panel_at(t, i, block);
+  return t.kept > 1 && x.owner == &products && x.product == t.number && x.row == row && x.block == block;
+}
 
 static inline int64_t depth_of(const Product& g, int64_t block) { return least(g.depth, g.k - block * g.depth); }
 
@@ -65,7 +83,7 @@ static void multiply_panel(const Task& t, int64_t block, int64_t i, int64_t rows
     x.b = t.b + s * t.stride_b, x.next_a = first.next_a, x.next_b = first.next_b;
     if (t.pack_b) lay_sliver(g.b, (t.sliver + s) * NR, block * g.depth, t.b + s * t.stride_b, &x);
     multiply_tile(x, rows, g.a.turned);
-    if (first.keep_a) first.a = t.panel, first.step_a = kSide, first.keep_a = nullptr;
+    if (first.keep_a) first.a = first.keep_a, first.step_a = kSide, first.keep_a = nullptr;
   }
 }
 
@@ -82,8 +100,11 @@ static void multiply_task(Task t, int64_t block) {
     const int64_t begin = t.begin + rows * i / panels, end = t.begin + rows * (i + 1) / panels;
     const int64_t after = t.begin + rows * (i + 2) / panels;
     Fetch next_a = {};
-    if (i + 1 < panels && !crowded(g.a)) next_a = fetch(g.a, end, after - end, p, depth, steps);
-    else if (more && !crowded(g.a)) next_a = fetch(g.a, t.begin, rows / panels, next, next_depth, steps);
+    if (i + 1 < panels) {
+      if (!crowded(g.a) && !is_laid(t, i + 1, end, block)) next_a = fetch(g.a, end, after - end, p, depth, steps);
+    } else if (more && !crowded(g.a) && !is_laid(t, 0, t.begin, block + 1)) {
+      next_a = fetch(g.a, t.begin, rows / panels, next, next_depth, steps);
+    }
     Tile first = {};
     first.depth = depth, first.next_a = &next_a, first.next_b = &next_b;
     if (t.sum) {
@@ -91,7 +112,9 @@ static void multiply_task(Task t, int64_t block) {
       const int add = block > 0 || g.call->epilogue == kAddTo;
       sum_panel(g.a.x + kPair * p * g.a.stride + begin, g.a.stride, end - begin, numbers, g.call->sums + begin, add);
     }
-    lay_panel(g.a, begin, end - begin, p, t.slivers > 1, t.panel, &first);
+    Panel* panel = panel_at(t, i, block);
+    lay_panel(g.a, begin, end - begin, p, is_laid(t, i, begin, block), t.slivers > 1, panel->words, &first);
+    panel->owner = &products, panel->product = t.number, panel->row = begin, panel->block = block;
     multiply_panel(t, block, begin, end - begin, first);
     t.pack_b = 0;
   }

@@ -9,7 +9,7 @@ struct Sizes {
   int64_t m, n, k;
 };
 const Sizes kSizes[] = {{1, 1, 1},    {1, 7, 3},    {5, 6, 0},       {14, 32, 512}, {15, 33, 513},
-                        {200, 1, 33}, {100, 65, 9}, {29, 130, 1100}, {31, 300, 64}, {0, 3, 4}};
+                        {200, 1, 33}, {100, 65, 9}, {29, 230, 2001}, {31, 300, 64}, {0, 3, 4}};
 
 double element(const Floats& x, int transposed, int64_t rows, int64_t cols, int64_t i, int64_t j) {
   return x[transposed ? j * rows + i : i * cols + j];
