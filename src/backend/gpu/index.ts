@@ -162,8 +162,9 @@ export class GpuBackend implements Backend {
     await this.tuner.settle();
   }
 
-  /** Gives memory that waits for its next use back to the device. */
+  /** Gives memory that waits for its next use back to the device; not while launches that use it are queued. */
   trim(): void {
+    if (!this.queue.isIdle) return;
     this.compiler.forgetBuffers();
     this.pool.trim();
   }
