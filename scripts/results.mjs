@@ -139,6 +139,7 @@ async function finetuned(task, base, scratch) {
   const wanted = rates.length * Number(flags.seeds);
   const finished = existsSync(file) && JSON.parse(readFileSync(file, 'utf8')).trials.length === wanted;
   const code = finished ? 0 : await run(existsSync(join(folder, 'run.json')) ? ['finetune', '--resume', folder] : args);
+  if (process.exitCode >= 128) process.exit(); // a signal: the trial goes on when this is run again
   if (code !== 0) return null;
   const { metric, summary, trials } = JSON.parse(readFileSync(file, 'utf8'));
   const best = summary.reduce((a, b) => (b.values[metric].mean > a.values[metric].mean ? b : a));

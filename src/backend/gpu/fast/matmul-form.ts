@@ -44,3 +44,13 @@ export function outerProduct(rows: number, groups: number): string {
 
 /** Where row i of a thread lies: groups of four, as far apart as all threads' groups together. */
 export const rowOf = (i: number, threads: number): string => `row0 + ${(i >> 2) * threads * 4 + (i & 3)}u + ly * 4u`;
+
+/** What every matmul shader begins with: the tile's place, the thread's, its slice of k, and sums of 0. */
+export function opening({ bm, bn, rows, cols }: Tile): string {
+  return `  let row0 = wid.y * ${bm}u; let col0 = wid.x * ${bn}u;
+  let lx = lid.x; let ly = lid.y;
+  let batch = wid.z / params.splits;
+  let begin = (wid.z % params.splits) * params.part;
+  let end = min(params.k, begin + params.part);
+${each(rows, (i) => each(cols / 4, (j) => `  var ${sum(i, j)} = vec4<f32>();`))}`;
+}

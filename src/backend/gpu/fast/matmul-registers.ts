@@ -1,4 +1,4 @@
-import { each, type MatmulForm, outerProduct, rowOf, sum } from './matmul-form.js';
+import { each, type MatmulForm, opening, outerProduct, rowOf, sum } from './matmul-form.js';
 import { threadsOf } from './tiles.js';
 
 /** Column `e` of a block of op(a), 4 x 4, of which each of four threads has read a row; or a column, as it lies in memory. */
@@ -40,7 +40,7 @@ function reader(
 /** Four steps of k straight from the buffers: no memory to share, no barrier. The best where a processor plays the GPU. */
 export function registerBody(form: MatmulForm): string {
   const { tile, transposeA, transposeB } = form;
-  const { bm, bn, rows, cols } = tile;
+  const { rows, cols } = tile;
   const [tx, ty] = threadsOf(tile);
   const groups = cols / 4;
   const turn = (name: string, e: number): string =>
@@ -57,12 +57,7 @@ ${outerProduct(rows, groups)}
   return `
 @compute @workgroup_size(${tx}, ${ty})
 fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_id) lid : vec3<u32>${tile.shared ? ', @builtin(subgroup_invocation_id) lane : u32' : ''}) {
-  let row0 = wid.y * ${bm}u; let col0 = wid.x * ${bn}u;
-  let lx = lid.x; let ly = lid.y;
-  let batch = wid.z / params.splits;
-  let begin = (wid.z % params.splits) * params.part;
-  let end = min(params.k, begin + params.part);
-${each(rows, (i) => each(groups, (j) => `  var ${sum(i, j)} = vec4<f32>();`))}
+${opening(tile)}
 ${each(rows / 4, (i) => a.begin(i, row(i)))}
 ${each(groups, (j) => b.begin(j, col(j)))}
   let width_a = params.m / 4u; let width_b = params.n / 4u;

@@ -1,6 +1,6 @@
 import { type FastKernel, type FastKind, remembered } from '../spec.js';
 import { EPILOGUES } from './functions.js';
-import { each, formName, type MatmulForm, outerProduct, rowOf, sum } from './matmul-form.js';
+import { each, formName, type MatmulForm, opening, outerProduct, rowOf, sum } from './matmul-form.js';
 import { registerBody } from './matmul-registers.js';
 import { type Tile, threadsOf } from './tiles.js';
 
@@ -120,12 +120,7 @@ var<workgroup> tile_b : array<vec4<f32>, ${(bk * bn) / 4}>;
 @compute @workgroup_size(${tx}, ${ty})
 fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_id) lid : vec3<u32>,
         @builtin(local_invocation_index) li : u32) {
-  let row0 = wid.y * ${bm}u; let col0 = wid.x * ${bn}u;
-  let lx = lid.x; let ly = lid.y;
-  let batch = wid.z / params.splits;
-  let begin = (wid.z % params.splits) * params.part;
-  let end = min(params.k, begin + params.part);
-${each(rows, (i) => each(groups, (j) => `  var ${sum(i, j)} = vec4<f32>();`))}
+${opening(tile)}
   for (var k0 = begin; k0 < end; k0 += ${bk}u) {${fillTile('a', bm, tile, !transposeA, tx * ty)}${fillTile('b', bn, tile, transposeB, tx * ty)}
     workgroupBarrier();
     for (var p = 0u; p < ${bk}u; p++) {
