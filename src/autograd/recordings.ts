@@ -5,9 +5,29 @@ import type { TypedData } from '../core/dtype.js';
 const MOST = 16;
 
 /** A recording, and where the content of each input goes. */
-interface Known {
+export interface Known {
   readonly recording: Recording;
   readonly slots: readonly (Buf | undefined)[];
+}
+
+/** Records `body` on a backend that can. @throws an array is two of the inputs */
+export function recordKnown(
+  backend: Backend,
+  inputs: readonly TypedData[],
+  body: () => void,
+  lent: readonly Buf[] = [],
+): Known {
+  const recording = (backend.record as NonNullable<Backend['record']>).call(backend, body, lent);
+  const slots = inputs.map((data) => recording.inputs.get(data));
+  if (slots.every((slot, i) => slot === undefined || slots.indexOf(slot) === i)) return { recording, slots };
+  recording.free();
+  throw new Error('an array is two of the inputs of a recorded step');
+}
+
+/** Runs a recording on other inputs of the same sizes. */
+export function replayKnown(backend: Backend, known: Known, inputs: readonly TypedData[], moment: Moment): void {
+  for (const [i, slot] of known.slots.entries()) if (slot !== undefined) backend.write(slot, inputs[i]);
+  known.recording.run(moment);
 }
 
 /**
@@ -45,10 +65,9 @@ export class Recordings {
       body();
       return;
     }
-    const { recording, slots } = entry ?? this.record(inputs, body, lent);
-    this.keep(key, { recording, slots });
-    for (const [i, slot] of slots.entries()) if (slot !== undefined) this.backend.write(slot, inputs[i]);
-    recording.run(moment);
+    const known = entry ?? this.record(inputs, body, lent);
+    this.keep(key, known);
+    replayKnown(this.backend, known, inputs, moment);
   }
 
   /** Gives all memory back. */
@@ -74,16 +93,11 @@ export class Recordings {
   }
 
   private record(inputs: readonly TypedData[], body: () => void, lent: readonly Buf[]): Known {
-    const recording = (this.backend.record as NonNullable<Backend['record']>).call(this.backend, body, lent);
-    const slots = inputs.map((data) => recording.inputs.get(data));
-    const found = new Set(slots.filter((slot) => slot !== undefined));
-    if (
-      found.size === recording.inputs.size &&
-      slots.every((slot, i) => slot === undefined || slots.indexOf(slot) === i)
-    )
-      return { recording, slots };
-    recording.free();
-    throw new Error('a recorded step uploads an array that is none of its inputs, or one that is two of them');
+    const known = recordKnown(this.backend, inputs, body, lent);
+    const found = known.slots.filter((slot) => slot !== undefined);
+    if (found.length === known.recording.inputs.size) return known;
+    known.recording.free();
+    throw new Error('a recorded step uploads an array that is none of its inputs');
   }
 
   private keep(key: string, entry: Known | null): void {

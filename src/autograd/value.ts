@@ -20,6 +20,9 @@ export interface TapeNode {
 /** Notified of every value that is made; the innermost scope listens. */
 export const lifetime: { onCreate: ((value: Value) => void) | null } = { onCreate: null };
 
+/** How often values that last have moved to other memory, or changed how they multiply: what was recorded before may not run. */
+export const placement = { moves: 0 };
+
 /** Smallest and largest id, and the smallest of those above `min`: labels may hold one negative number, not several. */
 export interface Bounds {
   readonly min: number;
@@ -107,6 +110,7 @@ export abstract class Value implements Arg {
     this.backend.free(this.memory);
     this.memory = null;
     this.restore = restore;
+    placement.moves++;
     return true;
   }
 
@@ -115,6 +119,7 @@ export abstract class Value implements Arg {
     if (this.restore === null) return;
     this.memory = this.restore();
     this.restore = null;
+    placement.moves++;
   }
 
   /** Keeps it alive through backward() and scope(); the caller frees it with dispose(). */
@@ -135,7 +140,8 @@ export abstract class Value implements Arg {
     if (this.memory !== null) this.backend.free(this.memory);
     this.memory = null;
     this.restore = null;
-    this.factor?.forget();
+    this.forgetFactor();
+    if (this.requiresGrad && this.node === null) placement.moves++;
     for (const aux of this.node?.aux ?? []) this.backend.free(aux.buf);
     this.node = null;
   }
@@ -144,6 +150,14 @@ export abstract class Value implements Arg {
   rehome(buf: Buf): void {
     this.backend.free(this.buf);
     this.memory = buf;
-    this.factor?.forget();
+    this.forgetFactor();
+    placement.moves++;
+  }
+
+  /** What products hold of it is no longer right. */
+  protected forgetFactor(): void {
+    if (this.factor === null) return;
+    this.factor.forget();
+    placement.moves++;
   }
 }

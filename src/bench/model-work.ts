@@ -1,12 +1,10 @@
-import { noGrad } from '../autograd/apply.js';
-import { scope } from '../autograd/scope.js';
 import type { Precision } from '../backend/backend.js';
 import { preset } from '../bert/config.js';
+import { inferred } from '../bert/infer.js';
 import { packedInput } from '../bert/input.js';
 import { BertForPreTraining } from '../bert/pretraining.js';
 import { Rng } from '../core/random.js';
 import type { PretrainBatch } from '../data/batch.js';
-import { inference } from '../nn/pass.js';
 import { usePrecision } from '../nn/precision.js';
 import { flopsPerStep, fullShape } from '../train/flops.js';
 import type { TrainingPrecision } from '../train/options.js';
@@ -102,15 +100,11 @@ export async function inferring(work: ModelWork, precision: Precision = 'f32'): 
   const input = packedInput({ batch, seq, inputIds, tokenTypeIds: new Int32Array(batch * seq), lengths });
   let last: readonly number[] = [];
   const call = async (): Promise<void> => {
-    const [hidden, pooled] = scope(() =>
-      noGrad(() => {
-        const made = bert.forward(input, inference());
-        return [made.hidden.keep(), made.pooled.keep()] as const;
-      }),
-    );
-    const [values] = await Promise.all([hidden.data(), pooled.data()]);
+    const [values] = await inferred(bert, bert, 'forward', input, (pass) => {
+      const { hidden, pooled } = bert.forward(input, pass);
+      return [hidden, pooled];
+    });
     last = Array.from(values.subarray(0, values.length / (batch * seq)));
-    for (const tensor of [hidden, pooled]) tensor.dispose();
   };
   await call();
   return { flops: inferenceFlops(work), call, sample: () => last, dispose: () => bert.dispose() };

@@ -1,10 +1,19 @@
 import { Tensor } from '../tensor/tensor.js';
+import { Replay } from './replay.js';
 
 /**
  * A part of a model: tensors it owns and parts it is made of, found by walking its own properties. Names follow the
  * property path: `encoder.layers.0.attention.query.weight`.
  */
 export abstract class Module {
+  #replay: Replay | null = null;
+
+  /** Its passes without gradients that come again. */
+  get replay(): Replay {
+    this.#replay ??= new Replay();
+    return this.#replay;
+  }
+
   /**
    * All parameters with their names, frozen ones (without requiresGrad) too, in the order of their declaration. A tensor met
    * twice (tied) is named once.
@@ -35,6 +44,7 @@ export abstract class Module {
 
   /** Gives all memory back; the module is of no further use. */
   dispose(): void {
+    this.#replay?.forget();
     this.zeroGrad();
     for (const parameter of this.parameters()) parameter.dispose();
   }

@@ -1,4 +1,4 @@
-import { boundsOf, Value } from '../autograd/value.js';
+import { boundsOf, placement, Value } from '../autograd/value.js';
 import type { Precision } from '../backend/backend.js';
 import type { TypedData } from '../core/dtype.js';
 import { DtypeError, ShapeError } from '../core/errors.js';
@@ -35,7 +35,7 @@ export abstract class TensorValues extends Value {
       throw new DtypeError(`assign: this tensor holds ${this.dtype}`);
     this.backend.write(this.buf, data);
     if (data instanceof Int32Array) this.bounds = boundsOf(data);
-    this.factor?.forget();
+    this.forgetFactor();
     this.version++;
     return this;
   }
@@ -46,7 +46,8 @@ export abstract class TensorValues extends Value {
    */
   multiplyIn(precision: Precision, frozen = false): this {
     this.recall();
-    this.factor?.forget();
+    this.forgetFactor();
+    placement.moves++;
     this.factor = new Factor(this.backend, precision, frozen);
     return this;
   }

@@ -1,11 +1,9 @@
-import { noGrad } from '../autograd/apply.js';
-import { scope } from '../autograd/scope.js';
 import { BareBert } from '../bert/bare.js';
+import { inferred } from '../bert/infer.js';
 import { type BertInput, packSequences } from '../bert/input.js';
 import { ConfigError } from '../core/errors.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 import type { SentenceModules } from '../io/sentence-modules.js';
-import { inference } from '../nn/pass.js';
 import { usePrecision } from '../nn/precision.js';
 import type { LoadedModel, ModelKind } from './model-folder.js';
 import { applyDense, poolRows, toUnit } from './pool.js';
@@ -158,9 +156,10 @@ export class TextEmbedder {
 
   private async encode(sequences: readonly number[][]): Promise<Float32Array[]> {
     const input = packSequences(sequences);
-    const hidden = scope(() => noGrad(() => this.loaded.model.bert.encode(input, inference()).hidden)); // [rows, hidden]
-    const values = await hidden.data();
-    hidden.dispose();
+    const { model } = this.loaded;
+    const [values] = await inferred(model, model.bert, 'hidden', input, (pass) => [
+      model.bert.encode(input, pass).hidden,
+    ]); // [rows, hidden]
     return sequences.map((_, i) => this.vectorOf(values, input, i));
   }
 

@@ -1,7 +1,5 @@
-import { noGrad } from '../../autograd/apply.js';
-import { scope } from '../../autograd/scope.js';
 import type { HeadModel } from '../../bert/heads/head-model.js';
-import { inference } from '../../nn/pass.js';
+import { inferred } from '../../bert/infer.js';
 import { batchesByLength, inputOf } from './batch.js';
 import type { Feature, Measures, Task } from './task.js';
 
@@ -27,14 +25,10 @@ export async function infer<E, A>(
     const part = batch.map((i) => features[i]);
     const input = inputOf(part);
     const weight = known ? task.weight(part) : 0;
-    const made = scope(() =>
-      noGrad(() => {
-        const logits = model.forward(input, inference());
-        return weight > 0 ? [logits, model.loss(logits, task.targets(part, input, weight))] : [logits];
-      }),
-    );
-    const [logits, losses] = await Promise.all(made.map((tensor) => tensor.data()));
-    for (const tensor of made) tensor.dispose();
+    const [logits, losses] = await inferred(model, model.bert, weight > 0 ? null : 'logits', input, (pass) => {
+      const made = model.forward(input, pass);
+      return weight > 0 ? [made, model.loss(made, task.targets(part, input, weight))] : [made];
+    });
     for (const [k, rows] of task.split(logits, part, input).entries()) outputs[batch[k]] = rows;
     loss += weight * (losses?.[0] ?? 0);
     total += weight;
