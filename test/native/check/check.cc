@@ -1,8 +1,10 @@
 // Checks the kernels of every instruction set this processor has against plain loops in double precision.
 //   make -C test/native/check run STRIDE=257     looks at every 257th float in the scans (1: all; minutes)
+//   make -C test/native/check run ISA=avx2       one instruction set
 #include "check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int failures = 0;
 
@@ -111,6 +113,7 @@ static void check_table(const KernelTable& table) {
   printf("%s: %s\n", table.isa, failures > before ? "WRONG" : "all kernels exact enough, same bits on 1 and 2 threads");
 }
 
+// check [STRIDE [ISA]]: one instruction set, else all that this processor has.
 int main(int count, char** arguments) {
   std::vector<const KernelTable*> tables = {&bg_kernels_base};
 #if defined(__x86_64__)
@@ -119,9 +122,15 @@ int main(int count, char** arguments) {
 #elif defined(__aarch64__)
   tables.push_back(&bg_kernels_neon);
 #endif
+  if (count > 2) {
+    const auto other = [&](const KernelTable* table) { return strcmp(table->isa, arguments[2]) != 0; };
+    tables.erase(std::remove_if(tables.begin(), tables.end(), other), tables.end());
+  }
+  if (tables.empty()) return printf("no such instruction set here\n"), 1;
   check_functions(tables, count > 1 ? (uint32_t)std::max(atoi(arguments[1]), 1) : 257);
   for (const KernelTable* table : tables) check_table(*table);
 #if defined(__x86_64__)
+  if (count > 2) return failures > 0 ? 1 : 0;
   // What dispatch.cc puts into the table of a processor that has the instructions.
   KernelTable more = bg_kernels_avx512;
   if (__builtin_cpu_supports("avx512bf16")) more.bf16 = &bg_bf16_avx512;
