@@ -6,7 +6,10 @@ import { createGpuBackend, GpuBackend, type Tier } from '../../src/backend/gpu/i
 import { createJsBackend } from '../../src/backend/js/index.js';
 import { openBackend, selectBackend } from '../../src/backend/select.js';
 import { type BertgradError, DtypeError } from '../../src/core/errors.js';
+import { OPS } from '../../src/ops/index.js';
 import { GPU_BACKENDS, whyNoGpu } from '../backends.js';
+import { check } from '../conformance/compare.js';
+import { caseOf } from '../conformance/evaluate.js';
 import { describeIf } from '../skip.js';
 import { longWork } from './long-work.js';
 
@@ -176,6 +179,19 @@ describeGpu('kernels of the GPU backend', () => {
     expect(await b.read(y)).toEqual(Float32Array.from({ length: 256 }, (_, i) => (i < 128 ? 3 : 0)));
     for (const buf of [table, last, ids, y]) b.free(buf);
     b.trim();
+  });
+});
+
+describeGpu('what a GPU is given, where a processor plays one', () => {
+  const names = ['sum', 'softmax', 'logSoftmax', 'layerNorm', 'residualNorm', 'linearCrossEntropy', 'attention'];
+  const samples = OPS.filter(({ name }) => names.includes(name)).flatMap((op) =>
+    op.samples.map((sample) => ({ name: `${op.name}, ${sample.name}`, op, sample })),
+  );
+
+  test.each(samples)('many threads a row: $name', async ({ op, sample }) => {
+    const { device, compiler } = await createGpuBackend();
+    const b = new GpuBackend({ ...device, software: false }, compiler, { tile: 'few registers' });
+    expect(await check(caseOf(op, sample), b)).toBeNull();
   });
 });
 

@@ -43,7 +43,7 @@ export function crossEntropy(
   if (rows * cols === 0) return;
   runner.checkIds(labels, rows, cols, ignoreIndex);
   const args = [line(logits), line(labels), rows, cols, ignoreIndex];
-  runner.launch(lossKernel(threadsFor(cols)), args, [line(losses), line(lse)], fold(rows));
+  runner.launch(lossKernel(threadsFor(runner, cols)), args, [line(losses), line(lse)], fold(rows));
 }
 
 /** The row's largest logit, the first one of equals, and with lse known its gradient in the place of the logits. */
@@ -90,7 +90,7 @@ export function crossEntropyInPlace(runner: FastRunner, call: CrossEntropyInPlac
   if (rows * cols > 0) {
     runner.checkIds(labels, rows, cols, ignoreIndex);
     const args = [line(labels), rows, cols, ignoreIndex, scale];
-    runner.launch(inPlaceKernel(threadsFor(cols)), args, [line(logits), line(results)], fold(rows));
+    runner.launch(inPlaceKernel(threadsFor(runner, cols)), args, [line(logits), line(results)], fold(rows));
   }
   reduce(runner, 'sum', logits, sums, 1, rows, cols);
 }

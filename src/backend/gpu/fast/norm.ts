@@ -61,7 +61,7 @@ const prelude = (threads: number, cols: number, source: Source): string =>
 var<workgroup> row_copy : array<f32, ${cols}>;`;
 
 const forwardKernel = (threads: number, cols: number, source: Source): FastKernel => {
-  const name = `layerNorm ${cols}${sourceName(source)}`;
+  const name = `layerNorm ${threads} ${cols}${sourceName(source)}`;
   return kernels(name, () => ({
     name,
     params: {
@@ -144,7 +144,7 @@ fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(num_workgroups) groups 
 }`;
 
 const backwardKernel = (threads: number, cols: number, source: Source): FastKernel => {
-  const name = `layerNormGrad ${cols}${sourceName(source)}`;
+  const name = `layerNormGrad ${threads} ${cols}${sourceName(source)}`;
   return kernels(name, () => ({
     name,
     params: {
@@ -188,7 +188,7 @@ export function layerNorm(
 ): void {
   const args = [line(x), line(gamma), line(beta), rows, cols, eps];
   const outputs = [line(y), line(mean), line(rstd)];
-  runner.launch(forwardKernel(threadsFor(cols), cols, PLAIN), args, outputs, fold(rows));
+  runner.launch(forwardKernel(threadsFor(runner, cols), cols, PLAIN), args, outputs, fold(rows));
 }
 
 /** dGamma and dBeta are the sums of what the chunks left. */
@@ -219,7 +219,7 @@ export function layerNormGrad(
   backward(runner, { gamma, rows, cols }, [dGamma, dBeta], (sums, chunks) => {
     const args = [line(x), line(gamma), line(mean), line(rstd), line(dY), chunks, cols, rows];
     const outputs = [line(dX), line(sums)];
-    runner.launch(backwardKernel(threadsFor(cols), cols, PLAIN), args, outputs, fold(chunks));
+    runner.launch(backwardKernel(threadsFor(runner, cols), cols, PLAIN), args, outputs, fold(chunks));
   });
 }
 
@@ -241,7 +241,7 @@ function sourceArgs(runner: FastRunner, { x, residual, dropout }: ResidualNormCa
 export function residualNorm(runner: FastRunner, call: ResidualNormCall, y: Buf, mean: Buf, rstd: Buf): void {
   const { gamma, beta, rows, cols, eps } = call;
   const { arrays, numbers } = sourceArgs(runner, call);
-  const kernel = forwardKernel(threadsFor(cols), cols, sourceOf(call));
+  const kernel = forwardKernel(threadsFor(runner, cols), cols, sourceOf(call));
   const args = [...arrays, line(gamma), line(beta), rows, cols, eps, ...numbers];
   runner.launch(kernel, args, [line(y), line(mean), line(rstd)], fold(rows));
 }
@@ -255,7 +255,7 @@ export function residualNormGrad(
   const { gamma, rows, cols } = call;
   const { arrays, numbers } = sourceArgs(runner, call);
   backward(runner, call, [dGamma, dBeta], (sums, chunks) => {
-    const kernel = backwardKernel(threadsFor(cols), cols, sourceOf(call));
+    const kernel = backwardKernel(threadsFor(runner, cols), cols, sourceOf(call));
     const args = [...arrays, line(gamma), line(mean), line(rstd), line(dY), chunks, cols, rows, ...numbers];
     runner.launch(kernel, args, [line(dX), line(sums), line(dResidual)], fold(chunks));
   });

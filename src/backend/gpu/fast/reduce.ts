@@ -63,7 +63,7 @@ function columnSums(runner: FastRunner, x: Buf, y: Buf, size: number, inner: num
 /** Long rows are cut into chunks, by their length alone. */
 export function sumOfRows(runner: FastRunner, x: Buf, y: Buf, rows: number, size: number, square = false): void {
   const chunks = Math.max(1, Math.ceil(size / CHUNK_COLS));
-  const threads = threadsFor(size);
+  const threads = threadsFor(runner, size);
   const launch = (to: Buf): void =>
     runner.launch(
       rowSums(threads, square),

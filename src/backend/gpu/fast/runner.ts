@@ -1,6 +1,7 @@
 import type { Buf, Moment } from '../../backend.js';
 import type { Limits } from '../device.js';
 import type { Args, Dims, FastKernel, Operand, PlainRunner } from '../spec.js';
+import { SHARERS } from './tiles.js';
 
 /** What runs fast kernels, plain ones included. */
 export interface FastRunner extends PlainRunner {
@@ -51,8 +52,14 @@ fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(num_workgroups) groups 
   let row = wid.x + wid.y * groups.x;
   if (row >= params.rows) { return; }`;
 
-/** Threads for a row: enough to have a few elements each. */
-export const threadsFor = (cols: number): number => (cols <= 512 ? 64 : 256);
+/**
+ * Threads for a row: enough to have a few elements each. Where a processor plays the GPU, one subgroup: it runs subgroups one
+ * after the other, and to change between them at every barrier takes it ten times as long as the row itself.
+ */
+export function threadsFor({ software, limits }: FastRunner, cols: number): number {
+  if (software) return Math.max(SHARERS, limits.subgroup);
+  return cols <= 512 ? 64 : 256;
+}
 
 /** `total(t, value)`: the sum over the workgroup's threads, in an order of its own that never changes. */
 export const total = (threads: number): string => `

@@ -50,7 +50,7 @@ const softmaxKernel = (threads: number, log: boolean): FastKernel => {
 
 export function softmax(runner: FastRunner, x: Buf, y: Buf, rows: number, cols: number, log = false): void {
   if (rows * cols === 0) return;
-  runner.launch(softmaxKernel(threadsFor(cols), log), [line(x), rows, cols], [line(y)], fold(rows));
+  runner.launch(softmaxKernel(threadsFor(runner, cols), log), [line(x), rows, cols], [line(y)], fold(rows));
 }
 
 const gradKernel = (threads: number, log: boolean): FastKernel => {
@@ -83,5 +83,5 @@ export function softmaxGrad(
   log = false,
 ): void {
   if (rows * cols === 0) return;
-  runner.launch(gradKernel(threadsFor(cols), log), [line(y), line(dY), rows, cols], [line(dX)], fold(rows));
+  runner.launch(gradKernel(threadsFor(runner, cols), log), [line(y), line(dY), rows, cols], [line(dX)], fold(rows));
 }
