@@ -6,6 +6,7 @@ import { createGpuBackend, GpuBackend, type Tier } from '../../src/backend/gpu/i
 import { createJsBackend } from '../../src/backend/js/index.js';
 import { openBackend, selectBackend } from '../../src/backend/select.js';
 import { type BertgradError, DtypeError } from '../../src/core/errors.js';
+import { attention } from '../../src/ops/attention.js';
 import { OPS } from '../../src/ops/index.js';
 import { GPU_BACKENDS, whyNoGpu } from '../backends.js';
 import { check } from '../conformance/compare.js';
@@ -190,9 +191,27 @@ describeGpu('what a GPU is given, where a processor plays one', () => {
 
   test.each(samples)('many threads a row: $name', async ({ op, sample }) => {
     const { device, compiler } = await createGpuBackend();
-    const b = new GpuBackend({ ...device, software: false }, compiler, { tile: 'few registers' });
+    const limits = { ...device.limits, subgroup: 0 };
+    const b = new GpuBackend({ ...device, software: false, limits }, compiler, { tile: 'few registers' });
     expect(await check(caseOf(op, sample), b)).toBeNull();
   });
+});
+
+describeGpu('attention', () => {
+  test.each([
+    ['more keys than a slice, heads of 64', [1, 35, 1, 64], null],
+    ['more queries than a workgroup, heads of 32, dropout', [2, 19, 3, 32], 0.3],
+  ])(
+    '%s',
+    async (_, sizes, rate) => {
+      const sample = attention.workload?.at(sizes) as (typeof attention)['samples'][number];
+      const key = { seed: 99, stream: 5, step: 2, row: 40 };
+      const attrs = { ...sample.attrs, dropout: rate === null ? null : { rate, key } };
+      const op = OPS.find(({ name }) => name === 'attention') as (typeof OPS)[number];
+      expect(await check(caseOf(op, { ...sample, attrs }), await createGpuBackend())).toBeNull();
+    },
+    120_000,
+  );
 });
 
 /** Counts the dispatches that `body` causes. */

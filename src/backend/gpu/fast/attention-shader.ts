@@ -1,4 +1,5 @@
 import { type FastKernel, remembered } from '../spec.js';
+import { each } from './matmul-form.js';
 
 /** Threads of a workgroup: a query or a key each. */
 export const BLOCK = 64;
@@ -20,11 +21,9 @@ export const formName = ({ headDim, slice, vector, dropout, given }: AttentionFo
 
 /** Vectors of four that hold a row of one head. */
 const parts = ({ headDim }: AttentionForm): number => Math.ceil(headDim / 4);
-const each = (count: number, text: (i: number) => string): string =>
-  Array.from({ length: count }, (_, i) => text(i)).join('\n');
 
 /** `row_x(row, head, i)`: the i-th vector of a head's columns. */
-function rowReader(name: string, { headDim, vector }: AttentionForm): string {
+export function rowReader(name: string, { headDim, vector }: AttentionForm): string {
   const at = `(row * params.heads + head) * ${headDim}u + i * 4u`;
   if (vector) {
     return `fn row_${name}(row : u32, head : u32, i : u32) -> vec4<f32> { return ${name}_at((${at}) / 4u); }`;
@@ -36,7 +35,7 @@ function rowReader(name: string, { headDim, vector }: AttentionForm): string {
 }`;
 }
 
-function rowWriter(name: string, { headDim, vector }: AttentionForm): string {
+export function rowWriter(name: string, { headDim, vector }: AttentionForm): string {
   const at = `(row * params.heads + head) * ${headDim}u + i * 4u`;
   if (vector) {
     return `fn write_${name}(row : u32, head : u32, i : u32, v : vec4<f32>) { set_${name}((${at}) / 4u, v); }`;
@@ -73,11 +72,11 @@ ${names.map((name) => `        slice_${name}[u] = row_${name}(base + row, head, 
       }
     }`;
 
-const kind = ({ vector }: AttentionForm): 'vec4' | 'f32' => (vector ? 'vec4' : 'f32');
+export const kind = ({ vector }: AttentionForm): 'vec4' | 'f32' => (vector ? 'vec4' : 'f32');
 /** Offsets, and behind them who asks, in one buffer: WebGPU promises a kernel eight. */
 const OFFSETS = { ints: 'i32' } as const;
 const NUMBERS = { sequences: 'int', heads: 'int', maxSeq: 'int', scale: 'float', keepScale: 'float' } as const;
-const PLACES = `
+export const PLACES = `
 fn offsets_at(i : u32) -> i32 { return ints_at(i); }
 fn askers_at(i : u32) -> i32 { return ints_at(params.sequences + 1u + i); }
 fn places_at(i : u32) -> i32 { return ints_at(2u * (params.sequences + 1u) + i); }`;
@@ -89,25 +88,27 @@ fn keyBias_at(i : u32) -> f32 { return floats_at(2u * params.asked + i); }`;
 const kept = ({ dropout }: AttentionForm): FastKernel['params'] => (dropout ? { mask: 'u32' } : {});
 
 /**
- * Where this workgroup stands: its sequence, head and block; `mine`, the thread's own row, and the rows it meets, `count`
- * of them `base` on. All threads of a workgroup leave together where the block lies beyond the sequence.
+ * Where this workgroup stands: its sequence and head, `owned` rows from `own` on, of which it has a block, and the rows these
+ * meet, `count` of them `base` on. All threads of a workgroup leave together where the block lies beyond the sequence.
  */
-const position = (own: string, other: string): string => `
+export const standing = (own: string, other: string, block: number): string => `
   let sequence = wid.z; let head = wid.y;
   let own = u32(${own}_at(sequence)); let owned = u32(${own}_at(sequence + 1u)) - own;
   let base = u32(${other}_at(sequence)); let count = u32(${other}_at(sequence + 1u)) - base;
-  if (wid.x * ${BLOCK}u >= owned) { return; }
+  if (wid.x * ${block}u >= owned) { return; }
+  let layer = sequence * params.heads + head;`;
+/** And `mine`, the thread's own row. */
+const position = (own: string, other: string): string => `${standing(own, other, BLOCK)}
   let index = wid.x * ${BLOCK}u + t;
   let present = index < owned;
-  let mine = own + min(index, owned - 1u);
-  let layer = sequence * params.heads + head;`;
+  let mine = own + min(index, owned - 1u);`;
 
 const MAIN = `
 @compute @workgroup_size(${BLOCK})
 fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_index) t : u32) {`;
 
 /** Bits of 32 keys of a query's row: 1 where the probability is kept. */
-const bits = (place: string, key: string): string =>
+export const bits = (place: string, key: string): string =>
   `mask_at((layer * params.maxSeq + ${place}) * ((params.maxSeq + 31u) / 32u) + (${key}) / 32u)`;
 const keep = (form: AttentionForm, word: string, key: string): string =>
   form.dropout ? `select(0.0, params.keepScale, ((${word} >> ((${key}) % 32u)) & 1u) == 1u)` : '1.0';
@@ -116,9 +117,17 @@ const keep = (form: AttentionForm, word: string, key: string): string =>
 const queryPlace = ({ given }: AttentionForm): string =>
   `let place = ${given ? 'u32(places_at(mine))' : 'mine - own'};`;
 
+/** Of queries: what is read, in the order of the call. */
+export const forwardParams = (form: AttentionForm): FastKernel['params'] => ({
+  ...{ q: kind(form), k: kind(form), v: kind(form), keyBias: 'f32' },
+  ...OFFSETS,
+  ...kept(form),
+  ...NUMBERS,
+});
+
 const kernels = remembered<FastKernel>();
 
-const EXP = 'fn exp_of(x : f32) -> f32 { return select(x, exp(x), x == x); }';
+export const EXP = 'fn exp_of(x : f32) -> f32 { return select(x, exp(x), x == x); }';
 
 /** One more key: what was summed shrinks where its score is the largest so far. */
 const meetKey = (form: AttentionForm): string => `
@@ -146,15 +155,7 @@ function forwardText(name: string, form: AttentionForm): FastKernel {
   const { slice, given } = form;
   return {
     name,
-    params: {
-      q: kind(form),
-      k: kind(form),
-      v: kind(form),
-      keyBias: 'f32',
-      ...OFFSETS,
-      ...kept(form),
-      ...NUMBERS,
-    },
+    params: forwardParams(form),
     outputs: { y: kind(form), lse: 'f32' },
     wgsl: `${EXP}${PLACES}
 ${['q', 'k', 'v'].map((name) => rowReader(name, form)).join('\n')}

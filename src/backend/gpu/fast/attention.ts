@@ -3,10 +3,12 @@ import { rowDot } from '../kernels/rows.js';
 import { withScratch } from '../kernels/scratch.js';
 import { type FastKernel, line, type Operand } from '../spec.js';
 import { type AttentionForm, BLOCK, forwardKernel, keyGradKernel, queryGradKernel } from './attention-shader.js';
+import { isShared, QUERIES, sharedForwardKernel } from './attention-shared.js';
 import { KEY_PARAMS, keyNumbers } from './dropout.js';
 import { copy } from './indexing.js';
 import { PHILOX } from './philox.js';
 import { type FastRunner, foldThreads, inFours, LINE_MAIN, MOST_GROUPS } from './runner.js';
+import { SHARERS } from './tiles.js';
 
 /** A longer row of one head does not fit into the registers of a thread. */
 const MOST_HEAD_DIM = 128;
@@ -92,8 +94,8 @@ const numbersOf = ({ sequences, heads, maxSeq, scale, dropout }: AttentionCall):
   scale,
   dropout === null ? 1 : 1 / (1 - dropout.rate),
 ];
-const groupsOf = ({ maxSeq, heads, sequences }: AttentionCall): readonly [number, number, number] => [
-  Math.ceil(maxSeq / BLOCK),
+const groupsOf = ({ maxSeq, heads, sequences }: AttentionCall, block = BLOCK): readonly [number, number, number] => [
+  Math.ceil(maxSeq / block),
   heads,
   sequences,
 ];
@@ -108,8 +110,10 @@ export function attention(runner: FastRunner, call: AttentionCall, y: Buf, lse: 
   withMask(runner, call, (mask) =>
     withOffsets(runner, call, (offsets) => {
       const inputs = [line(call.q), line(call.k), line(call.v), line(call.keyBias), offsets, ...mask];
-      const outputs = [line(y), line(lse)];
-      runner.launch(forwardKernel(form), [...inputs, ...numbersOf(call)], outputs, groupsOf(call), workOf(call, 2));
+      const shared = runner.limits.subgroup === SHARERS && isShared(form);
+      const kernel = shared ? sharedForwardKernel(form) : forwardKernel(form);
+      const groups = groupsOf(call, shared ? QUERIES : BLOCK);
+      runner.launch(kernel, [...inputs, ...numbersOf(call)], [line(y), line(lse)], groups, workOf(call, 2));
     }),
   );
 }

@@ -35,10 +35,10 @@ export const each = (count: number, text: (i: number) => string): string =>
 /** Names of the accumulators: row i of the thread, four columns of group j. */
 export const sum = (i: number, j: number): string => `c${i}_${j}`;
 
-/** One step of k: sums += a column of op(a) times a row of op(b), both in registers as vectors. */
-export function outerProduct(rows: number, groups: number): string {
+/** One step of k: sums += a column of op(a) times a row of op(b), both in registers as vectors. @param to names of the sums */
+export function outerProduct(rows: number, groups: number, to = sum): string {
   return each(rows, (i) =>
-    each(groups, (j) => `      ${sum(i, j)} = fma(vec4<f32>(a${i >> 2}[${i & 3}]), b${j}, ${sum(i, j)});`),
+    each(groups, (j) => `      ${to(i, j)} = fma(vec4<f32>(a${i >> 2}[${i & 3}]), b${j}, ${to(i, j)});`),
   );
 }
 

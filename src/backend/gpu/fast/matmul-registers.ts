@@ -2,7 +2,7 @@ import { each, type MatmulForm, opening, outerProduct, rowOf, sum } from './matm
 import { threadsOf } from './tiles.js';
 
 /** Column `e` of a block of op(a), 4 x 4, of which each of four threads has read a row; or a column, as it lies in memory. */
-const fromNeighbours = (name: string, e: number, turned: boolean): string =>
+export const fromNeighbours = (name: string, e: number, turned: boolean): string =>
   turned
     ? `subgroupBroadcast(${name}, ${e}u)`
     : `vec4<f32>(${[0, 1, 2, 3].map((r) => `subgroupBroadcast(${name}[${e}], ${r}u)`).join(', ')})`;
@@ -37,6 +37,10 @@ function reader(
   };
 }
 
+/** Column `e` of four rows in registers. */
+export const turned = (names: readonly string[], e: number): string =>
+  `vec4<f32>(${names.map((name) => `${name}[${e}]`).join(', ')})`;
+
 /** Four steps of k straight from the buffers: no memory to share, no barrier. The best where a processor plays the GPU. */
 export function registerBody(form: MatmulForm): string {
   const { tile, transposeA, transposeB } = form;
@@ -44,7 +48,10 @@ export function registerBody(form: MatmulForm): string {
   const [tx, ty] = threadsOf(tile);
   const groups = cols / 4;
   const turn = (name: string, e: number): string =>
-    `vec4<f32>(${[0, 1, 2, 3].map((r) => `${name}_${r}[${e}]`).join(', ')})`;
+    turned(
+      [0, 1, 2, 3].map((r) => `${name}_${r}`),
+      e,
+    );
   const row = (i: number): string => rowOf(i * 4, ty);
   const col = (j: number): string => `col0 + ${j * tx * 4}u + lx * 4u`;
   const a = reader('a', form, !transposeA, tile.shared ? 'lane' : null);
