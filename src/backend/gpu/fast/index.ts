@@ -1,4 +1,5 @@
 import type { Kernels } from '../../backend.js';
+import { embeddingNorm, embeddingNormGrad } from '../kernels/sum-norm.js';
 import { plainKernels } from '../plain.js';
 import { attention, attentionGrad, takesAttention } from './attention.js';
 import { copy, scatterAdd } from './indexing.js';
@@ -13,7 +14,7 @@ import { softmax, softmaxGrad } from './softmax.js';
 /** Norms of rows that fit into workgroup memory; others are left to the plain kernels. */
 function normKernels(runner: FastRunner, plain: Kernels): Partial<Kernels> {
   const fits = (rows: number, cols: number): boolean => rows > 0 && rowFits(runner, cols);
-  return {
+  const norms: Pick<Kernels, 'layerNorm' | 'layerNormGrad'> = {
     layerNorm: (x, gamma, beta, y, mean, rstd, rows, cols, eps) =>
       fits(rows, cols)
         ? layerNorm(runner, [x, gamma, beta], [y, mean, rstd], { rows, cols, eps })
@@ -22,6 +23,12 @@ function normKernels(runner: FastRunner, plain: Kernels): Partial<Kernels> {
       fits(rows, cols)
         ? layerNormGrad(runner, [x, gamma, mean, rstd, dY], [dX, dGamma, dBeta], rows, cols)
         : plain.layerNormGrad(x, gamma, mean, rstd, dY, dX, dGamma, dBeta, rows, cols),
+  };
+  return {
+    ...norms,
+    embeddingNorm: (call, y, mean, rstd) => embeddingNorm(runner, call, y, mean, rstd, norms),
+    embeddingNormGrad: (call, mean, rstd, dY, dSum, dGamma, dBeta) =>
+      embeddingNormGrad(runner, call, [mean, rstd, dY], [dSum, dGamma, dBeta], norms),
     residualNorm: (call, y, mean, rstd) =>
       fits(call.rows, call.cols) ? residualNorm(runner, call, y, mean, rstd) : plain.residualNorm(call, y, mean, rstd),
     residualNormGrad: (call, mean, rstd, dY, dX, dResidual, dGamma, dBeta) =>

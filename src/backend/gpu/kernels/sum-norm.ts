@@ -1,5 +1,5 @@
 // LayerNorm over sums, in small steps: the sum, the norm, dropout. The fast kernels do without the sum in memory.
-import type { Buf, EmbeddingNormCall, ResidualNormCall, RowDropout } from '../../backend.js';
+import type { Buf, EmbeddingNormCall, Kernels, ResidualNormCall, RowDropout } from '../../backend.js';
 import type { PlainRunner } from '../spec.js';
 import { rowDropout } from './dropout.js';
 import { accumulate, copyLine } from './elementwise.js';
@@ -68,13 +68,31 @@ function withEmbeddingSum(runner: PlainRunner, call: EmbeddingNormCall, use: (su
   });
 }
 
-export function embeddingNorm(runner: PlainRunner, call: EmbeddingNormCall, y: Buf, mean: Buf, rstd: Buf): void {
+/** LayerNorm and its gradient, of modes that have faster ones. */
+type Norms = Pick<Kernels, 'layerNorm' | 'layerNormGrad'>;
+
+/** Those of this tier. */
+const plainNorms = (runner: PlainRunner): Norms => ({
+  layerNorm: (x, gamma, beta, y, mean, rstd, rows, cols, eps) =>
+    layerNorm(runner, [x, gamma, beta], [y, mean, rstd], rows, cols, eps),
+  layerNormGrad: (x, gamma, mean, rstd, dY, dX, dGamma, dBeta, rows, cols) =>
+    layerNormGrad(runner, [x, gamma, mean, rstd, dY], [dX, dGamma, dBeta], rows, cols),
+});
+
+export function embeddingNorm(
+  runner: PlainRunner,
+  call: EmbeddingNormCall,
+  y: Buf,
+  mean: Buf,
+  rstd: Buf,
+  norms: Norms = plainNorms(runner),
+): void {
   const { gamma, beta, rows, cols, eps, dropout } = call;
   withEmbeddingSum(runner, call, (sum) => {
-    if (dropout === null) layerNorm(runner, [sum, gamma, beta], [y, mean, rstd], rows, cols, eps);
+    if (dropout === null) norms.layerNorm(sum, gamma, beta, y, mean, rstd, rows, cols, eps);
     else {
       withScratch(runner, [rows * cols], ([whole]) => {
-        layerNorm(runner, [sum, gamma, beta], [whole, mean, rstd], rows, cols, eps);
+        norms.layerNorm(sum, gamma, beta, whole, mean, rstd, rows, cols, eps);
         rowDropout(runner, whole, y, rows, cols, dropout);
       });
     }
@@ -86,11 +104,12 @@ export function embeddingNormGrad(
   call: EmbeddingNormCall,
   [mean, rstd, dY]: readonly [Buf, Buf, Buf],
   [dSum, dGamma, dBeta]: readonly [Buf, Buf, Buf],
+  norms: Norms = plainNorms(runner),
 ): void {
   const { gamma, rows, cols } = call;
   throughDropout(runner, dY, call, (d) => {
     withEmbeddingSum(runner, call, (sum) => {
-      layerNormGrad(runner, [sum, gamma, mean, rstd, d], [dSum, dGamma, dBeta], rows, cols);
+      norms.layerNormGrad(sum, gamma, mean, rstd, d, dSum, dGamma, dBeta, rows, cols);
     });
   });
 }
