@@ -4,7 +4,8 @@
 // fewer instructions than powers of e. Every sum runs in the order of its index.
 
 static const float kLog2e = 1.44269504f, kLn2 = 0.693147181f;
-enum { kQueries = 36 };  // of a block: whole tiles
+static const float kHidden = -1e30f;  // a bias that leaves no weight; vexp2 knows no infinity
+enum { kQueries = 36 };               // of a block: whole tiles
 
 namespace {
 
@@ -97,10 +98,13 @@ static Right pack_turned(const Head& h, const float* x, float scale, float** scr
   return {y, 0, h.row};
 }
 
-// What scores begin with: the bias of each key; those that fill up the last vector have -inf, and so no weight.
+// What scores begin with: the bias of each key; those that fill up the last vector are hidden, as keys of -inf are.
 static float* pack_bias(const Head& h, const AttentionCall& c, float** scratch) {
   float* y = take(scratch, h.keys);
-  for (int64_t j = 0; j < h.keys; ++j) y[j] = j < h.length ? c.key_bias[h.first + j] * kLog2e : -kInf;
+  for (int64_t j = 0; j < h.keys; ++j) {
+    const float bias = j < h.length ? c.key_bias[h.first + j] * kLog2e : kHidden;
+    y[j] = bias < kHidden ? kHidden : bias;
+  }
   return y;
 }
 
@@ -113,41 +117,74 @@ static inline int64_t random_row(const Head& h, int64_t query) {
   return h.random_row + (h.places == nullptr ? query : h.places[query]);
 }
 
-// Calls f(j, kept) for every vector of a row of scores; `kept` is -1 in lanes that dropout leaves.
-template <class F>
-static inline void each_score(const Dropout* drop, int64_t random_row, int64_t keys, F f) {
-  if (drop == nullptr) {
-    for (int64_t j = 0; j < keys; j += VL) f(j, ~IVec{});
-    return;
-  }
-  // Drawn apart from what f does: together they wait for registers.
-  const int64_t blocks = 4;
-  UVec words[blocks * kBlockVecs];
-  for (int64_t first = 0; first < keys; first += blocks * kBlock) {
-    const int64_t count = least(keys - first, blocks * kBlock);
-    for (int64_t i = 0; i * kBlock < count; ++i)
-      random_words(*drop, random_row, first / kBlock + i, words + i * kBlockVecs);
-    for (int64_t j = 0; j < count; j += VL) f(first + j, (IVec)(words[j / VL] >= drop->threshold));
-  }
+namespace {
+
+// Which scores dropout leaves: a row for each query of a block.
+struct Mask {
+  const Kept* kept;  // null: all
+  int64_t row;
+};
+
+// Scores become their powers of 2, without what dropout takes; `sums`, a vector for each row, grow by all of them.
+template <bool Drop>
+struct Powers {
+  enum { kPlain = false };
+  Mask mask;
+  float* sums;
+
+  struct Row {
+    const Kept* kept;
+    float* to_sum;
+    Vec sum;
+    void put(float* to, Vec score, int64_t j) {
+      const Vec power = vexp2(score);
+      sum += power;
+      store(to, Drop ? only(kept[j], power) : power);
+    }
+    void close() const { store(to_sum, sum); }
+  };
+  Row row(int64_t i) const { return {mask.kept + (Drop ? i * mask.row : 0), sums + i * VL, load(sums + i * VL)}; }
+};
+
+}  // namespace
+
+static Mask draw_mask(const Head& h, const Dropout* drop, int64_t first, int64_t rows, float* room) {
+  if (drop == nullptr) return {nullptr, 0};
+  Kept* kept = (Kept*)room;
+  const int64_t blocks = ceil_div(h.keys, kBlock);
+  for (int64_t i = 0; i < rows * blocks; ++i)
+    draw_kept(*drop, random_row(h, first + i / blocks), i % blocks, kept + i * kBlockVecs);
+  return {kept, blocks * kBlockVecs};
 }
 
-// Scores become 2^(score - largest), without what dropout takes; `sums` holds the sum of all. What waits for a whole
-// row is done for all rows at once: then they do not wait one after the other.
-static void exponentials(const Head& h, const Dropout* drop, int64_t first, int64_t rows, float* scores, float* tops,
-                         float* sums) {
-  float folded[kQueries * VL];
-  for (int64_t i = 0; i < rows; ++i) tops[i] = row_max(scores + i * h.score_row, h.keys);
+// A sum of powers that needs no largest score taken off: what is then lost, below 2^-126, is 2^-78 of the sum at most.
+static inline bool in_range(float sum) { return sum > 0x1p-48f && sum < 0x1p48f; }
+
+// Powers of 2 of the scores of some queries, each score less what `tops` then holds, and their sums. Most rows are done
+// with their tiles: 0 is taken off. Where a sum shows that this will not do, it is the largest score of the row, and
+// rows that are computed a second time get the same bits.
+template <bool Drop>
+static void powers(const Head& h, Left q, Right k, const float* bias, Mask mask, int64_t rows, float* scores,
+                   float* tops, float* sums, Ahead* ahead) {
+  float folded[kQueries * VL] = {};
+  const Powers<Drop> ending = {mask, folded};
+  product(rows, h.keys / VL, h.dim, q, k, bias, scores, h.score_row, ahead, ending);
+  bool all = true;
   for (int64_t i = 0; i < rows; ++i) {
-    float *p = scores + i * h.score_row, top = tops[i];
-    Vec sum = {};
-    each_score(drop, random_row(h, first + i), h.keys, [&](int64_t j, IVec kept) {
-      const Vec e = vexp2_below(load(p + j) - top);
-      sum += e;
-      store(p + j, (Vec)((IVec)e & kept));
-    });
-    store(folded + i * VL, sum);
+    tops[i] = 0.f, sums[i] = hsum(load(folded + i * VL));
+    all = all && in_range(sums[i]);
   }
-  for (int64_t i = 0; i < rows; ++i) sums[i] = hsum(load(folded + i * VL));
+  if (all) return;
+  product(rows, h.keys / VL, h.dim, q, k, bias, scores, h.score_row, ahead);
+  for (int64_t i = 0; i < rows; ++i) {
+    float* p = scores + i * h.score_row;
+    if (!in_range(sums[i])) tops[i] = row_max(p, h.keys);
+    if (tops[i] < 0.1f * kHidden) tops[i] = __builtin_nanf("");  // no key is left
+    store(folded + i * VL, Vec{});
+    auto row = ending.row(i);
+    for (int64_t j = 0; j < h.keys; j += VL) row.put(p + j, load(p + j) - tops[i], j / VL);
+    sums[i] = hsum(row.sum);
+  }
 }
 
 // Results of queries times what turns sums of weights into means.
@@ -182,8 +219,9 @@ static void attend(const Head& h, const Head& next, const AttentionCall& c, cons
   Ahead ahead = ahead_of(next, tensors, 4);
   for (int64_t first = 0; first < h.query_count; first += kQueries) {
     const int64_t rows = least(kQueries, h.query_count - first);
-    product(rows, h.keys / VL, h.dim, query_rows(h, c.q, first), k, bias, scores, h.score_row, &ahead);
-    exponentials(h, drop, first, rows, scores, tops, sums);
+    const Mask mask = draw_mask(h, drop, first, rows, scratch);
+    (drop == nullptr ? powers<false> : powers<true>)(h, query_rows(h, c.q, first), k, bias, mask, rows, scores, tops,
+                                                     sums, &ahead);
     product(rows, h.row / VL, h.length, {scores, h.score_row, 1}, {v, h.row, 0}, kZeros, out, h.row, &ahead);
     for (int64_t i = 0; i < rows; i += VL) {
       const Vec sum = load(sums + i);
@@ -214,7 +252,7 @@ static inline void each_head(const Run* run, const AttentionCall& c, int64_t par
 static void attention(const Run* run, const AttentionCall* call, float* y, float* lse) {
   const AttentionCall& c = *call;
   const int64_t keys = round_up(c.max_seq, 16), row = round_up(c.head_dim, 16);
-  const int64_t floats = 2 * keys * row + keys + kQueries * (odd_lines(keys) + row);
+  const int64_t floats = 2 * keys * row + keys + kQueries * (odd_lines(keys) + row + keys + kBlock);
   const int64_t parts = parts_of(c.sequences * c.heads, run->threads, c.query_rows / most(1, c.sequences));
   each_head(run, c, parts, floats, [&](const Head& h, const Head& next, const Dropout* drop, float* scratch) {
     attend(h, next, c, drop, y, lse, scratch);

@@ -77,14 +77,19 @@ static inline __attribute__((always_inline)) void next_round(const Dropout& d, i
   }
 }
 
+static inline __attribute__((always_inline)) void draw(const Dropout& d, int64_t row, int64_t block, int group,
+                                                       Counters& x) {
+  begin_random(d, row, block, group, x);
+  for (int round = 0; round < kRounds; ++round) next_round(d, round, x);
+}
+
 // Words of the block-th 128 elements of a row, in their order: the upper half of each is its element's number. The
 // lower halves of what the generator gives belong to the first 64 elements, the upper ones to the rest.
 static inline void random_words(const Dropout& d, int64_t row, int64_t block, UVec* out) {
   const int groups = 16 / VL;
   for (int group = 0; group < groups; ++group) {
     Counters x;
-    begin_random(d, row, block, group, x);
-    for (int round = 0; round < kRounds; ++round) next_round(d, round, x);
+    draw(d, row, block, group, x);
     for (int word = 0; word < 4; ++word) {
       const UVec both = join_halves(x[word][0], x[word][1]);
       out[word * groups + group] = both << 16;
@@ -92,6 +97,32 @@ static inline void random_words(const Dropout& d, int64_t row, int64_t block, UV
     }
   }
 }
+
+// Which elements of a vector stay; of the block-th 128 of a row.
+#if VL == 16 && defined(__x86_64__)
+typedef uint16_t Kept;
+static inline Vec only(Kept kept, Vec x) { return _mm512_maskz_mov_ps(kept, x); }
+static inline void draw_kept(const Dropout& d, int64_t row, int64_t block, Kept* out) {
+  Counters x;
+  draw(d, row, block, 0, x);
+  __m512i pick;  // lower halves of all words, then the upper ones
+  for (int i = 0; i < 32; ++i) ((uint16_t*)&pick)[i] = i % 16 / 2 * 4 + i % 2 * 32 + i / 16;
+  for (int word = 0; word < 4; ++word) {
+    const __m512i both = _mm512_permutex2var_epi16((__m512i)x[word][0], pick, (__m512i)x[word][1]);
+    const uint32_t kept = _mm512_cmpge_epu16_mask(both, _mm512_set1_epi16((int16_t)(d.threshold >> 16)));
+    *(volatile Kept*)(out + word) = (Kept)kept;  // else GCC gathers them in a vector, one by one
+    *(volatile Kept*)(out + word + 4) = (Kept)(kept >> 16);
+  }
+}
+#else
+typedef IVec Kept;
+static inline Vec only(const Kept& kept, Vec x) { return (Vec)((IVec)x & kept); }
+static inline void draw_kept(const Dropout& d, int64_t row, int64_t block, Kept* out) {
+  UVec words[kBlockVecs];
+  random_words(d, row, block, words);
+  for (int i = 0; i < kBlockVecs; ++i) out[i] = (IVec)(words[i] >= d.threshold);
+}
+#endif
 
 static inline Vec keep(const Dropout& d, UVec words, Vec x) { return words >= d.threshold ? x * d.scale : Vec{}; }
 

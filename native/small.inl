@@ -51,6 +51,7 @@ struct Strip {
   const float* start;  // of every row's sums; null: what c holds
   float* c;
   int64_t row_c, k;
+  int64_t row, column;  // of C: the first, and the first vector
   Ahead* ahead;
 };
 
@@ -71,12 +72,21 @@ struct RowsAt {
   void move(int64_t step) { BG_UNROLL for (int i = 0; i < (M + 2) / 3; ++i) at[i] += step; }
 };
 
+// What becomes of sums: `row` of an Ending gives what takes the vectors of one row of a tile, in their order, while
+// they are in registers.
+struct Stored {
+  enum { kPlain = true };
+  Stored row(int64_t) const { return *this; }
+  void put(float* to, Vec sum, int64_t) const { store(to, sum); }
+  void close() const {}
+};
+
 }  // namespace
 
 // Side: elements of A for one index of k stand side by side, else rows are contiguous. Add: sums begin with what C
 // holds. Inlined by force: a call would save and restore registers at every tile.
-template <int M, int N, bool Side, bool Add>
-static inline __attribute__((always_inline)) void product_tile(const Strip& t) {
+template <int M, int N, bool Side, bool Add, class Ending>
+static inline __attribute__((always_inline)) void product_tile(const Strip& t, const Ending& ending) {
   Vec sum[M][N];
   const RowsAt<M, float> to(t.c, t.row_c);
   BG_UNROLL for (int i = 0; i < M; ++i) BG_UNROLL for (int j = 0; j < N; ++j) sum[i][j] =
@@ -99,29 +109,49 @@ static inline __attribute__((always_inline)) void product_tile(const Strip& t) {
     t.ahead->ask();
   }
   for (; p < t.k; ++p) index();
-  BG_UNROLL for (int i = 0; i < M; ++i) BG_UNROLL for (int j = 0; j < N; ++j) store(to[i] + j * VL, sum[i][j]);
+  BG_UNROLL for (int i = 0; i < M; ++i) {
+    auto row = ending.row(t.row + i);
+    BG_UNROLL for (int j = 0; j < N; ++j) row.put(to[i] + j * VL, sum[i][j], t.column + j);
+    row.close();
+  }
 }
 
-// All m rows, N vectors of each.
-template <int N, bool Side, bool Add>
-static __attribute__((noinline)) void product_strip(int64_t m, Strip t) {
-  const auto pass = [&](int rows) { m -= rows, t.a.at += rows * t.a.row, t.c += rows * t.row_c; };
-  for (; m >= kTileRows; pass(kTileRows)) product_tile<kTileRows, N, Side, Add>(t);
-  if (m >= 4) product_tile<4, N, Side, Add>(t), pass(4);
-  if (m >= 2) product_tile<2, N, Side, Add>(t), pass(2);
-  if (m >= 1) product_tile<1, N, Side, Add>(t);
+// All m rows, N vectors of each; of few vectors twice as many rows make a tile.
+template <int N, bool Side, bool Add, class Ending>
+static __attribute__((noinline)) void product_strip(int64_t m, Strip t, Ending ending) {
+  const auto pass = [&](int rows) { m -= rows, t.row += rows, t.a.at += rows * t.a.row, t.c += rows * t.row_c; };
+  if (2 * N <= kTileVecs)
+    for (; m >= 2 * kTileRows; pass(2 * kTileRows)) product_tile<2 * kTileRows, N, Side, Add>(t, ending);
+  for (; m >= kTileRows; pass(kTileRows)) product_tile<kTileRows, N, Side, Add>(t, ending);
+  if (m >= 4) product_tile<4, N, Side, Add>(t, ending), pass(4);
+  if (m >= 2) product_tile<2, N, Side, Add>(t, ending), pass(2);
+  if (m >= 1) product_tile<1, N, Side, Add>(t, ending);
 }
 
-template <int N>
-static inline void product_strip(int64_t m, const Strip& t) {
-  if (t.a.step == 1) (t.start ? product_strip<N, false, false> : product_strip<N, false, true>)(m, t);
-  else (t.start ? product_strip<N, true, false> : product_strip<N, true, true>)(m, t);
+template <int N, class Ending>
+static inline void product_strip(int64_t m, const Strip& t, const Ending& ending) {
+  if constexpr (Ending::kPlain) {
+    if (t.a.step != 1)
+      return (t.start ? product_strip<N, true, false, Ending> : product_strip<N, true, true, Ending>)(m, t, ending);
+  }
+  (t.start ? product_strip<N, false, false, Ending> : product_strip<N, false, true, Ending>)(m, t, ending);
 }
 
-// C = start + A B, or C += A B where start is null: C has m rows of `vecs` vectors, row_c apart. A stretch of B's rows
-// stays in the first-level cache while all rows of A pass.
+template <class Ending>
+static inline void product_strip(int64_t n, int64_t m, const Strip& t, const Ending& ending) {
+  if (n == 1) product_strip<1>(m, t, ending);
+  if (n == 2) product_strip<2>(m, t, ending);
+#if VL == 16
+  if (n == 3) product_strip<3>(m, t, ending);
+  if (n == 4) product_strip<4>(m, t, ending);
+#endif
+}
+
+// C = start + A B, or C += A B where start is null: C has m rows of `vecs` vectors, row_c apart; `ending` takes what is
+// complete. A stretch of B's rows stays in the first-level cache while all rows of A pass.
+template <class Ending = Stored>
 static void product(int64_t m, int64_t vecs, int64_t k, Left a, Right b, const float* start, float* c, int64_t row_c,
-                    Ahead* ahead) {
+                    Ahead* ahead, Ending ending = {}) {
   const int64_t stretch = 128;
   for (int64_t p = 0; p < k; p += stretch) {
     const int64_t depth = least(stretch, k - p);
@@ -129,13 +159,9 @@ static void product(int64_t m, int64_t vecs, int64_t k, Left a, Right b, const f
       const int64_t n = least(kTileVecs, vecs - j), row_b = b.row == 0 ? n * VL : b.row;
       const float* pb = b.at + j * VL * (b.row == 0 ? b.depth : 1) + p * row_b;
       const float* from = p > 0 || !start ? nullptr : start + (start == kZeros ? 0 : j * VL);
-      const Strip t = {{a.at + p * a.step, a.row, a.step}, pb, row_b, from, c + j * VL, row_c, depth, ahead};
-      if (n == 1) product_strip<1>(m, t);
-      if (n == 2) product_strip<2>(m, t);
-#if VL == 16
-      if (n == 3) product_strip<3>(m, t);
-      if (n == 4) product_strip<4>(m, t);
-#endif
+      const Strip t = {{a.at + p * a.step, a.row, a.step}, pb, row_b, from, c + j * VL, row_c, depth, 0, j, ahead};
+      if (p + depth == k) product_strip(n, m, t, ending);
+      else product_strip(n, m, t, Stored{});
     }
   }
 }

@@ -1,7 +1,4 @@
 // Exchange of rows and columns in registers.
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 // a0 b0 a1 b1 ... of the lower halves.
 static inline Vec interleave_low(Vec a, Vec b) {

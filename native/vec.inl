@@ -1,5 +1,8 @@
 // Vectors of VL floats, by the compiler's vector extensions: the same text for every instruction set.
 #include <stdint.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 typedef float Vec __attribute__((vector_size(4 * VL)));
 typedef int32_t IVec __attribute__((vector_size(4 * VL)));

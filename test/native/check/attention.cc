@@ -16,7 +16,7 @@ struct Batch {
 const RandomKey kKey = {1, 2, 3, 4, 5};
 const float kScale = 0.7f;
 
-Batch make_batch(const Ints& lengths, int64_t heads, int64_t dim, double rate) {
+Batch make_batch(const Ints& lengths, int64_t heads, int64_t dim, double rate, float shift = 0) {
   Batch b = {{0}, heads, dim, *std::max_element(lengths.begin(), lengths.end()), heads * dim, 0, 0, rate, {}, {},
              {},  {},    {}};
   for (const int32_t n : lengths) b.offsets.push_back(b.offsets.back() + n);
@@ -24,6 +24,7 @@ Batch make_batch(const Ints& lengths, int64_t heads, int64_t dim, double rate) {
   b.q = numbers(b.size, -1, 1, 1), b.k = numbers(b.size, -1, 1, 2), b.v = numbers(b.size, -1, 1, 3);
   b.d_y = numbers(b.size, -1, 1, 4), b.bias = Floats(b.rows);
   for (int64_t i = 1; i < b.rows; i += 7) b.bias[i] = i % 2 == 0 ? -10000.f : 0.5f;
+  for (float& bias : b.bias) bias += shift;
   return b;
 }
 
@@ -85,8 +86,8 @@ void exact_query(const Batch& b, int64_t sequence, int64_t head, int64_t index, 
 }
 
 // Some rows alone ask: each gets the bits it has among all, and gradients of keys and values are sums over those.
-void check_some(const KernelTable& t, const Ints& lengths, int64_t dim, double rate) {
-  const Batch b = make_batch(lengths, 2, dim, rate);
+void check_some(const KernelTable& t, const Ints& lengths, int64_t dim, double rate, float shift = 0) {
+  const Batch b = make_batch(lengths, 2, dim, rate, shift);
   Ints starts = {0}, places, rows;
   for (size_t s = 0; s < lengths.size(); ++s) {
     for (int32_t i = (int32_t)s % 2; i < lengths[s]; i += 3) places.push_back(i), rows.push_back(b.offsets[s] + i);
@@ -131,14 +132,15 @@ void check_some(const KernelTable& t, const Ints& lengths, int64_t dim, double r
     if (!(fabs(d_k[i] - all[2 * b.size + i]) <= 1e-5)) return fail(t, "attention of some rows: d_k and d_v");
 }
 
-void check_batch(const KernelTable& t, const Ints& lengths, int64_t dim, double rate, int64_t heads = 2) {
-  const Batch b = make_batch(lengths, heads, dim, rate);
+void check_batch(const KernelTable& t, const Ints& lengths, int64_t dim, double rate, int64_t heads = 2,
+                 float shift = 0) {
+  const Batch b = make_batch(lengths, heads, dim, rate, shift);
   const std::string what = "attention, dim " + std::to_string(dim) + ", longest " + std::to_string(b.longest);
   Doubles exact(4 * b.size + b.rows * b.heads);
   for (size_t s = 0; s < lengths.size(); ++s)
     for (int64_t i = 0; i < b.heads * lengths[s]; ++i) exact_query(b, (int64_t)s, i % b.heads, i / b.heads, exact);
   // A score is a sum of `dim` products below 1; gradients are such sums again, of probabilities with its error.
-  const Floats all = check(t, what, exact, ldexp(1, -24) * 16 * (16 + (double)dim),
+  const Floats all = check(t, what, exact, ldexp(1, -24) * 16 * (16 + (double)dim + fabs(shift)),
                            [&](const Run* run, float* out) { run_batch(t, run, b, 0, lengths.size(), out); });
   for (size_t s = 0; s < lengths.size(); ++s) {
     const int64_t size = lengths[s] * b.width, at = b.offsets[s] * b.width;
@@ -151,6 +153,20 @@ void check_batch(const KernelTable& t, const Ints& lengths, int64_t dim, double 
   }
 }
 
+// Keys of -inf have no weight; where no other is left, there is no result, and where a score is NaN.
+void check_hidden(const KernelTable& t) {
+  Batch b = make_batch({40, 3, 20}, 1, 16, 0);
+  for (int64_t i = 0; i < b.rows; ++i)
+    if (i < 5 || (i >= 40 && i < 43)) b.bias[i] = -INFINITY;
+  b.q[45 * b.width] = NAN;
+  Floats out(4 * b.size + b.rows);
+  run_batch(t, &kSerial, b, 0, 3, out.data());
+  for (int64_t row = 0; row < b.rows; ++row)
+    if (isnan(out[row * b.width]) != ((row >= 40 && row < 43) || row == 45)) return fail(t, "attention of hidden keys");
+  for (int64_t i = 0; i < 5 * b.width; ++i)
+    if (out[2 * b.size + i] != 0 || out[3 * b.size + i] != 0) return fail(t, "gradients of hidden keys");
+}
+
 }  // namespace
 
 void check_attention(const KernelTable& t) {
@@ -160,7 +176,13 @@ void check_attention(const KernelTable& t) {
     check_batch(t, {150}, 32, rate, 1);  // fewer heads than threads
     check_batch(t, {5, 0, 100}, 16, rate, 1);
     for (const int64_t dim : {5, 32, 64}) check_some(t, {3, 1, 0, 17, 64, 150}, dim, rate);
+    // Powers of some rows, or of all, are out of range unless their largest score is taken off.
+    for (const float shift : {33.f, -33.f, 200.f, -500.f}) {
+      check_batch(t, {40, 17}, 16, rate, 2, shift);
+      check_some(t, {40, 17}, 16, rate, shift);
+    }
   }
+  check_hidden(t);
   // One hidden key more may change the last bits.
   Batch b = make_batch({33}, 2, 64, 0);
   b.bias[32] = -10000.f;

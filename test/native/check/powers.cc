@@ -6,6 +6,5 @@
 #include "math.inl"
 
 extern "C" void BG_POWERS(const float* x, float* y, int64_t n) {
-  for (int64_t i = 0; i < n; i += VL)
-    store_count(y + i, vexp2_below(load_count(x + i, least(VL, n - i))), least(VL, n - i));
+  for (int64_t i = 0; i < n; i += VL) store_count(y + i, vexp2(load_count(x + i, least(VL, n - i))), least(VL, n - i));
 }
