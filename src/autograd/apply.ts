@@ -47,8 +47,14 @@ export interface Executed {
   readonly shared: boolean;
 }
 
-/** Checks, allocates and runs one op; records nothing. */
-export function execute<A extends object>(backend: Backend, op: Op<A>, inputs: readonly Arg[], attrs: A): Executed {
+/** Checks, allocates and runs one op; records nothing. @param back whether its gradient may be asked for */
+export function execute<A extends object>(
+  backend: Backend,
+  op: Op<A>,
+  inputs: readonly Arg[],
+  attrs: A,
+  back = true,
+): Executed {
   const shapes = inputs.map((input) => input.shape);
   const shape = op.shape(shapes, attrs);
   const dtype = resultType(op, inputs, backend);
@@ -58,7 +64,8 @@ export function execute<A extends object>(backend: Backend, op: Op<A>, inputs: r
     return { out: { buf, shape, dtype }, aux: [], shared: true };
   }
   const out = allocate(backend, shape, dtype);
-  const aux = (op.aux?.(shapes, attrs) ?? []).map((s) => allocate(backend, s, dtype));
+  const left = back || !op.auxOptional ? op.aux?.(shapes, attrs) : undefined;
+  const aux = (left ?? []).map((s) => allocate(backend, s, dtype));
   const outside = backend.trace?.enter(op.name);
   op.forward(backend, inputs, out, attrs, aux);
   if (outside !== undefined) backend.trace?.leave(outside);
@@ -86,9 +93,10 @@ export function apply<T extends Value, A extends object>(op: Op<A>, inputs: read
       });
     }
   }
-  const { out, aux } = execute(first.backend, op, inputs, attrs);
+  const back = recording && typeof op.backward === 'function' && inputs.some((input) => input.requiresGrad);
+  const { out, aux } = execute(first.backend, op, inputs, attrs, back);
   const result = first.wrap(out.buf, out.shape) as T;
-  if (recording && typeof op.backward === 'function' && inputs.some((input) => input.requiresGrad)) {
+  if (back) {
     result.requiresGrad = true;
     const versions = inputs.map((input) => input.version);
     result.node = { id: nextId++, op: op as unknown as Op, inputs, attrs, aux, versions };

@@ -67,17 +67,22 @@ export const feedForward: Op<FeedForwardAttrs> = {
     return [...x.slice(0, -1), second[0]];
   },
   aux: ([x, first]) => [[numel(x.slice(0, -1)), first[0]]], // u
+  auxOptional: true,
   cost: (inputs) => {
     const [x, first, , second] = inputs;
     const rows = numel(x.slice(0, -1));
     const flops = rows * first[0] * (2 * first[1] + 2 * second[0] + 2);
     return { flops, bytes: bytesOf(...inputs, [rows, first[0]], [rows, first[0]], [rows, second[0]]) };
   },
-  forward: (backend, [x, first, firstBias, second, secondBias], y, attrs, [pre]) =>
-    withScratch(backend, pre.buf.length, pre.dtype, (buf) => {
-      project(backend, [asRows(x), first, firstBias], buf, { kind: 'activate', fn: fnOf(attrs), pre: pre.buf });
-      project(backend, [{ ...pre, buf }, second, secondBias], y.buf);
-    }),
+  forward: (backend, [x, first, firstBias, second, secondBias], y, attrs, [pre]) => {
+    const rows = asRows(x);
+    const shape = [rows.shape[0], first.shape[0]]; // [rows, between]
+    withScratch(backend, numel(shape), y.dtype, (buf) => {
+      const activation = { kind: 'activate', fn: fnOf(attrs), ...(pre && { pre: pre.buf }) } as const;
+      project(backend, [rows, first, firstBias], buf, activation);
+      project(backend, [{ buf, shape, dtype: y.dtype }, second, secondBias], y.buf);
+    });
+  },
   backward: (ctx) => {
     const {
       inputs: [x, first, , second],

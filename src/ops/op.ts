@@ -157,6 +157,8 @@ export interface Op<Attrs extends object = object> {
   readonly view?: (inputs: readonly Shape[], attrs: Attrs) => { readonly offset: number } | null;
   /** Shapes of what `forward` leaves behind for `backward` besides its result (statistics of a row, say). */
   readonly aux?: (inputs: readonly Shape[], attrs: Attrs) => readonly Shape[];
+  /** `forward` leaves nothing behind where it is given no `aux`: there will be no way back. */
+  readonly auxOptional?: true;
   cost(inputs: readonly Shape[], attrs: Attrs): Cost;
   forward(backend: Backend, inputs: readonly Arg[], out: Arg, attrs: Attrs, aux: readonly Arg[]): void;
   /** Gradients with respect to each input; null where none is defined (ids, masks) or none is needed. */

@@ -1,6 +1,7 @@
 // Every float32 backend against the double-precision reference: each op, each sample, value and gradients, element by
 // element, within derived bounds, from memory that holds NaN at first; inputs are left alone, and no byte stays behind.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { apply, noGrad } from '../../src/autograd/apply.js';
 import type { Backend } from '../../src/backend/backend.js';
 import { DtypeError, ShapeError } from '../../src/core/errors.js';
 import { OPS } from '../../src/ops/index.js';
@@ -8,7 +9,7 @@ import { sampleData } from '../../src/ops/sample-data.js';
 import { BACKENDS, GPU_BACKENDS, whyNoGpu } from '../backends.js';
 import { describeIf } from '../skip.js';
 import { check } from './compare.js';
-import { caseOf, executeOnce } from './evaluate.js';
+import { caseOf, executeOnce, tensorsOf } from './evaluate.js';
 import { poisoned } from './poison.js';
 
 describe.each([...BACKENDS, ...GPU_BACKENDS].filter(({ dtype }) => dtype === 'f32'))('$name', ({ create }) => {
@@ -34,6 +35,22 @@ describe.each([...BACKENDS, ...GPU_BACKENDS].filter(({ dtype }) => dtype === 'f3
       }
       expect(backend.liveBytes).toBe(before);
     });
+  });
+
+  const optional = OPS.filter(({ auxOptional }) => auxOptional === true);
+  describe.each(optional.map((op) => ({ name: op.name, op })))('$name without a way back', ({ op }) => {
+    test.each(op.samples.map((sample) => ({ name: sample.name, sample })))(
+      '$name: the same bits',
+      async ({ sample }) => {
+        const before = backend.liveBytes;
+        const inputs = tensorsOf(caseOf(op, sample), backend);
+        const results = [apply(op, inputs, sample.attrs), noGrad(() => apply(op, inputs, sample.attrs))];
+        const [recorded, plain] = await Promise.all(results.map((result) => result.data()));
+        expect(plain).toEqual(recorded);
+        for (const value of new Set([...results, ...inputs])) value.dispose();
+        expect(backend.liveBytes).toBe(before);
+      },
+    );
   });
 
   afterAll(async () => backend.flush());
