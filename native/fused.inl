@@ -152,10 +152,13 @@ static void residual_norm_grad(const Run* run, const ResidualNormCall* call, con
   });
 }
 
+// Words lie anywhere in their table: the next one is asked for meanwhile.
 static inline void embedding_sum(const EmbeddingNormCall& c, int64_t row, float* to) {
   const float *word = c.tables[0] + c.ids[0][row] * c.cols, *position = c.tables[1] + c.ids[1][row] * c.cols,
               *type = c.tables[2] + c.ids[2][row] * c.cols;
+  const float* next = c.tables[0] + c.ids[0][least(row + 1, c.rows - 1)] * c.cols;
   each_vec(0, c.cols, to, [=](int64_t i, int64_t n) {
+    __builtin_prefetch(next + i);
     return load_count(word + i, n) + load_count(type + i, n) + load_count(position + i, n);
   });
 }

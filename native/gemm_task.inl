@@ -88,6 +88,10 @@ static void multiply_panel(const Task& t, int64_t block, int64_t i, int64_t rows
         sliver = fetch(g.b, (t.sliver + s + 1) * NR, NR, block * g.depth, x.depth, most(1, x.depth / 4));
         x.next_b = &sliver;
       }
+    } else if (g.call->packed && i == t.begin) {  // or if it was packed so long before that it is in no cache
+      const int64_t lines = x.depth * NR / 16;
+      sliver = {(const char*)(x.b + t.stride_b), 0, lines, 1, ceil_div(lines, most(1, x.depth / 4)), 0};
+      x.next_b = &sliver;
     }
     multiply_tile(x, rows, g.a.turned);
     if (first.keep_a) first.a = first.keep_a, first.step_a = kSide, first.keep_a = nullptr;

@@ -18,8 +18,9 @@
 namespace {
 
 const int kMaxThreads = 256;
-// About 20 us: longer than the pause between two kernels of a queue, too short to hurt whoever shares the core.
-const int kSpins = 1500;
+// About 100 us: longer than the pause between two queues of a model that is asked again and again, too short to hurt
+// whoever shares the core.
+const int kSpins = 7500;
 
 inline void pause() {
 #if defined(__x86_64__)
