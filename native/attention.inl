@@ -18,6 +18,7 @@ struct Head {
   int64_t keys, score_row;           // their number in whole vectors; distance of rows of scores, in odd cache lines
   const int32_t* places;             // of the queries; null: 0, 1, 2 ...
   int64_t random_row;                // random numbers of a query at place 0
+  int64_t block;                     // of them, the first
 };
 
 }  // namespace
@@ -32,7 +33,7 @@ static Head make_head(const AttentionCall& c, int64_t index) {
   h.places = c.places == nullptr ? nullptr : c.places + h.first_query;
   h.dim = c.head_dim, h.width = c.heads * c.head_dim, h.column = head * c.head_dim;
   h.row = round_up(h.dim, VL), h.keys = round_up(h.length, VL), h.score_row = odd_lines(h.keys);
-  h.random_row = index * c.max_seq;
+  h.random_row = index * c.max_seq, h.block = 0;
   return h;
 }
 
@@ -153,7 +154,7 @@ static Mask draw_mask(const Head& h, const Dropout* drop, int64_t first, int64_t
   Kept* kept = (Kept*)room;
   const int64_t blocks = ceil_div(h.keys, kBlock);
   for (int64_t i = 0; i < rows * blocks; ++i)
-    draw_kept(*drop, random_row(h, first + i / blocks), i % blocks, kept + i * kBlockVecs);
+    draw_kept(*drop, random_row(h, first + i / blocks), h.block + i % blocks, kept + i * kBlockVecs);
   return {kept, blocks * kBlockVecs};
 }
 
@@ -187,13 +188,17 @@ static void powers(const Head& h, Left q, Right k, const float* bias, Mask mask,
   }
 }
 
-// Results of queries times what turns sums of weights into means.
+// Results of queries times what turns sums of weights into means; with `add`, on top of what is there.
 static void unpack(const Head& h, const float* x, int64_t first, int64_t rows, const float* scales, float scale,
-                   float* y) {
+                   float* y, bool add = false) {
   for (int64_t i = 0; i < rows; ++i) {
     const float *from = x + i * h.row, factor = scales == nullptr ? scale : scales[i];
     float* to = y + (first + i) * h.width + h.column;
-    for (int64_t j = 0; j < h.dim; j += VL) store_count(to + j, load(from + j) * factor, least(VL, h.dim - j));
+    for (int64_t j = 0; j < h.dim; j += VL) {
+      const int64_t n = least(VL, h.dim - j);
+      const Vec before = add ? load_count(to + j, n) : Vec{};
+      store_count(to + j, before + load(from + j) * factor, n);
+    }
   }
 }
 

@@ -175,7 +175,10 @@ void check_attention(const KernelTable& t) {
     check_batch(t, {128, 31, 150}, 64, rate);
     check_batch(t, {150}, 32, rate, 1);  // fewer heads than threads
     check_batch(t, {5, 0, 100}, 16, rate, 1);
+    check_batch(t, {400}, 32, rate, 1);  // long enough for several parts of its keys
+    check_batch(t, {389, 0, 20}, 16, rate, 1);
     for (const int64_t dim : {5, 32, 64}) check_some(t, {3, 1, 0, 17, 64, 150}, dim, rate);
+    check_some(t, {400, 3}, 16, rate);
     // Powers of some rows, or of all, are out of range unless their largest score is taken off.
     for (const float shift : {33.f, -33.f, 200.f, -500.f}) {
       check_batch(t, {40, 17}, 16, rate, 2, shift);
