@@ -204,7 +204,7 @@ static inline Vec any_power(Vec x, float c) {
   const Vec y = power_of_size(vabs(x), c);
   const bool small = c > -0x1p24f && c < 0x1p24f;
   const int32_t whole = small ? (int32_t)c : 0;
-  if (small && (float)whole != c) return (x < 0.f) & (x > -kInf) ? splat(__builtin_nanf("")) : y;
+  if (small && (float)whole != c) return ((x < 0.f) & (x > -kInf)) ? splat(__builtin_nanf("")) : y;
   return whole % 2 == 0 ? y : copy_sign(y, x);
 }
 
