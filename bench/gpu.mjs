@@ -1,16 +1,18 @@
 // The gpu backend on the adapter that WebGPU offers: its roofs, products of BERT beside hand-written WGSL of
 // the same tiling, training steps.
-//   node bench/gpu.mjs [--models tiny,mini] [--steps 10] [--memory 0] [--seconds 0.2] [--large]
-//                      [--only 'base projection'] [--json file]
-// Operands stay on the device; a time is that of many launches in one submit, the median of some rounds. Where a
-// processor plays the GPU only ratios within one table mean something. `--memory N` runs N steps of tiny and shows what
-// the backend holds. `--large`: the shapes of BERT-base (default on hardware).
+//   node bench/gpu.mjs [--models tiny,mini] [--steps 10] [--memory 0] [--seconds 0.2] [--tokens 512] [--tiles]
+//                      [--only 'base projection'] [--limit 10] [--json file]
+// Operands stay on the device. A product and its like by hand run in turns, until the 95 % interval of their ratio is within
+// 1.5 % or `--limit` seconds have passed; other times are medians. Where a processor plays the GPU only ratios within one
+// table mean something. `--tokens`: rows of an activation (512, on hardware 4096); 0: no products. `--tiles`: every tile.
+// `--memory N` runs N steps of tiny and shows what the backend holds.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { TILES } from '../dist/backend/gpu/fast/tiles.js';
 import { createGpuBackend } from '../dist/backend/gpu/index.js';
 import { BertForPreTraining, preset, Rng, Trainer, useBackend } from '../dist/index.js';
-import { matmulByHand, prepare, roofs } from './gpu-raw.mjs';
+import { besideHand, ours, shapes } from './gpu-beside.mjs';
+import { roofs } from './gpu-raw.mjs';
+import { median } from './measure.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -18,15 +20,16 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '10' },
     memory: { type: 'string', default: '0' },
     seconds: { type: 'string', default: '0.2' },
+    tokens: { type: 'string' },
     batch: { type: 'string', default: '32' },
     seq: { type: 'string', default: '128' },
-    large: { type: 'boolean', default: false },
+    limit: { type: 'string', default: '10' },
+    tiles: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     json: { type: 'string' },
   },
 });
 const number = (name) => Number(values[name]);
-const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 const say = (...cells) => console.log(cells.map((cell) => String(cell).padEnd(18)).join(' '));
 
 /** Median seconds of one launch: `run(count)` submits many of them, so that one submit takes `--seconds`. */
@@ -48,122 +51,68 @@ async function secondsOf(run) {
 
 const backend = await createGpuBackend();
 const { device } = backend;
-const large = values.large || !device.software;
-const result = { runsOn: backend.runsOn, limits: device.limits, matmul: [], steps: [] };
+values.tokens ??= device.software ? '512' : '4096';
+const result = { runsOn: backend.runsOn, limits: device.limits, matmul: [], tiles: [], steps: [] };
 console.log(backend.runsOn);
 result.roofs = await roofs(device.gpu, secondsOf, device.software);
 console.log(
   `roofs: ${result.roofs.gflops.toFixed(0)} GFLOP/s of multiply-adds, ${result.roofs.gbytes.toFixed(1)} GB/s of copying`,
 );
 
-const floats = (length) => Float32Array.from({ length }, (_, i) => ((i * 2654435761) % 1000) / 500 - 1);
-
-/** A product on a backend, ready to be launched: `run(count)` submits that many launches. */
-function ours(on, { m, n, k, transposeA = false, transposeB = false }) {
-  const [a, b, y] = [on.upload(floats(m * k)), on.upload(floats(k * n)), on.alloc(m * n, 'f32')];
-  const call = { a, b, y, m, n, k, transposeA, transposeB, batch: 1, strideA: 0, strideB: 0 };
-  return {
-    call,
-    async run(count) {
-      for (let i = 0; i < count; i++) on.kernels.matmul(call);
-      await on.flush();
-    },
-    read: () => on.read(y),
-    free() {
-      for (const buf of [a, b, y]) on.free(buf);
-    },
-  };
-}
-
-/** The same in hand-written WGSL, cut up as the backend does it; null where sizes are no multiples of the tile's. */
-async function byHand(tile, shape) {
-  const { m, n, k } = shape;
-  const shader = matmulByHand(tile, shape);
-  if (shader === null) return null;
-  return prepare(device.gpu, shader.code, [4 * m * k, 4 * k * n, 4 * m * n], shader.groups, [
-    floats(m * k),
-    floats(k * n),
-  ]);
-}
-
-/** Seconds of both, in turns, to and fro, so that a drift hits both alike; and the median of what a round's ratio is. */
-async function inTurns(one, other) {
-  const count = Math.max(1, Math.round(number('seconds') / 5 / (await secondsOf(one.run))));
-  const rounds = [];
-  await other.run(count);
-  for (let round = 0; round < 9; round++) {
-    const seconds = [0, 0];
-    for (const i of round % 2 === 0 ? [0, 1] : [1, 0]) {
-      const begin = performance.now();
-      await [one, other][i].run(count);
-      seconds[i] = (performance.now() - begin) / 1000 / count;
-    }
-    rounds.push(seconds);
-  }
-  return { seconds: [0, 1].map((i) => median(rounds.map((r) => r[i]))), ratio: median(rounds.map(([x, y]) => y / x)) };
-}
-
-const T = large ? 4096 : 512;
-const SHAPES = [
-  { name: 'mini projection', m: T, n: 256, k: 256 },
-  { name: 'mini feed-forward', m: T, n: 1024, k: 256 },
-  { name: 'base projection', m: T, n: 768, k: 768 },
-  { name: 'base feed-forward', m: T, n: 3072, k: 768 },
-  ...(large
-    ? [
-        { name: 'base output', m: T, n: 768, k: 3072 },
-        { name: 'base dX', m: T, n: 768, k: 3072, transposeB: true },
-        { name: 'base dW', m: 768, n: 3072, k: T, transposeA: true },
-        { name: 'base logits', m: 640, n: 30522, k: 768, transposeB: true },
-      ]
-    : [
-        { name: 'mini dX', m: T, n: 256, k: 1024, transposeB: true },
-        { name: 'mini dW', m: 256, n: 1024, k: T, transposeA: true },
-      ]),
-];
 const TILE_NAMES = device.software
   ? ['shared registers', 'few shared registers', 'registers']
   : ['128x128', '128x64', '64x64', '64x64 wide', '32x32'];
 
-/** Of the tile that the backend has chosen: rate, and rate beside the same tiling by hand, which must give the same bits. */
-async function besideHand(shape) {
-  const mine = ours(backend, shape);
-  await mine.run(1); // a trial, where there are trials
-  await mine.run(1);
-  const tile = TILES.find(({ name }) => name === backend.tileOf(mine.call));
-  const hand = await byHand(tile, shape);
-  const { seconds, ratio } =
-    hand === null ? { seconds: [await secondsOf(mine.run), null], ratio: null } : await inTurns(mine, hand);
-  const values = await mine.read();
-  const same = hand === null || (await hand.read(2)).every((v, i) => v === values[i]);
-  mine.free();
-  hand?.free();
-  return { tile: tile.name, seconds, ratio, values, same };
+const interval = ({ ratio, low, high }) => `${ratio.toFixed(3)} (${low.toFixed(3)} - ${high.toFixed(3)})`;
+
+/** Of each product: rate, and rate beside the same tiling by hand, which must give the same bits. */
+async function products(works) {
+  say('product', 'm n k', 'tile', 'GFLOP/s', 'of the roof', 'by hand', 'ratio, 95 %', 'of fastest tenths', 'blocks');
+  for (const work of works) {
+    const { m, n, k, batch } = work;
+    const beside = await besideHand(backend, work, number('limit'));
+    if (beside === null) continue;
+    const { seconds, values: _, ...measured } = beside;
+    const [gflops, raw] = seconds.map((s) => (2 * m * n * k * batch) / s / 1e9);
+    result.matmul.push({ ...work, ...measured, gflops, raw });
+    say(
+      work.name,
+      `${m} ${n} ${k}${batch > 1 ? ` x ${batch}` : ''}`,
+      measured.tile,
+      gflops.toFixed(1),
+      `${((100 * gflops) / result.roofs.gflops).toFixed(0)} %`,
+      raw.toFixed(1),
+      interval(measured).padEnd(22),
+      interval(measured.fastest).padEnd(22),
+      measured.blocks,
+      measured.same ? '' : 'OTHER BITS',
+    );
+  }
 }
 
-async function products() {
-  say('product', 'm n k', 'tile', 'GFLOP/s', 'of the roof', 'by hand', ...TILE_NAMES);
+/** The same products with each tile. */
+async function tiles(works) {
+  say('product', 'm n k', ...TILE_NAMES);
   const fixed = [];
   for (const tile of TILE_NAMES) fixed.push(await createGpuBackend({ tile }));
-  for (const shape of SHAPES.filter(({ name }) => name.includes(values.only))) {
-    const { m, n, k } = shape;
-    const rate = (seconds) => (2 * m * n * k) / seconds / 1e9;
-    const chosen = await besideHand(shape);
-    const tiles = {};
+  for (const work of works) {
+    const { m, n, k, batch } = work;
+    const rates = {};
+    let first = null;
     for (const [i, name] of TILE_NAMES.entries()) {
-      const one = ours(fixed[i], shape);
-      const gflops = rate(await secondsOf(one.run));
-      const same = (await one.read()).every((v, at) => v === chosen.values[at]);
-      tiles[name] = { gflops, same };
+      const one = ours(fixed[i], work);
+      const gflops = (2 * m * n * k * batch) / (await secondsOf(one.run)) / 1e9;
+      const values = await one.read();
+      first ??= values;
+      rates[name] = { gflops, same: first.every((v, at) => v === values[at]) };
       one.free();
     }
-    const { tile, ratio, same } = chosen;
-    const [gflops, raw] = chosen.seconds.map((s) => s && rate(s));
-    result.matmul.push({ ...shape, tile, gflops, raw, ratio, same, tiles });
-    const share = `${((100 * gflops) / result.roofs.gflops).toFixed(0)} %`;
-    const beside = raw === null ? '-' : `${raw.toFixed(1)} (${ratio.toFixed(2)}x)${same ? '' : ' OTHER BITS'}`;
-    const others = TILE_NAMES.map((t) => `${tiles[t].gflops.toFixed(1)}${tiles[t].same ? '' : ' OTHER BITS'}`);
-    say(shape.name, `${m} ${n} ${k}`, tile, gflops.toFixed(1), share, beside, ...others);
+    result.tiles.push({ ...work, rates });
+    say(
+      work.name,
+      `${m} ${n} ${k}`,
+      ...TILE_NAMES.map((t) => `${rates[t].gflops.toFixed(1)}${rates[t].same ? '' : ' OTHER BITS'}`),
+    );
   }
 }
 
@@ -276,7 +225,9 @@ async function memory(count) {
     say(`after ${step} steps`, `${(h / 2 ** 20).toFixed(2)} MiB held`, `${(rss / 2 ** 20).toFixed(0)} MiB of process`);
 }
 
-await products();
+const works = number('tokens') === 0 ? [] : shapes(number('tokens')).filter(({ name }) => name.includes(values.only));
+await products(works);
+if (values.tiles) await tiles(works);
 say('step', 'time', 'tokens/s', 'GFLOP/s', 'without kernels', 'not recorded', 'launches', 'held');
 for (const model of values.models.split(',').filter(Boolean)) await steps(model);
 if (number('memory') > 0) await memory(number('memory'));

@@ -20,7 +20,7 @@ const SLICES = 32;
 export type TileOf = (call: MatmulCall) => Tile;
 
 /** Parts of k, each a multiple of 64. Weight gradients alone: their rows are not those of a batch. */
-function partsOf({ m, n, k, batch, transposeA, epilogue }: MatmulCall): number {
+export function partsOf({ m, n, k, batch, transposeA, epilogue }: MatmulCall): number {
   if (!transposeA || batch !== 1 || (epilogue !== undefined && epilogue.kind !== 'add')) return 1;
   const tiles = Math.ceil(m / 64) * Math.ceil(n / 64);
   return Math.max(1, Math.min(MOST_PARTS, Math.floor(k / LONG), Math.ceil(ENOUGH_GROUPS / tiles)));

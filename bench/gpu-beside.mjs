@@ -1,0 +1,145 @@
+// Products of BERT on the gpu backend beside hand-written WGSL of the same tiling, in turns.
+import { partsOf } from '../dist/backend/gpu/fast/matmul.js';
+import { TILES } from '../dist/backend/gpu/fast/tiles.js';
+import { ratioOfMedians, ratioOfQuantiles } from '../dist/bench/stats.js';
+import { matmulByHand, prepare } from './gpu-raw.mjs';
+import { median } from './measure.mjs';
+
+const MODELS = { tiny: 128, mini: 256, base: 768 };
+/** Seconds of one turn of one side, and blocks of four turns at least. */
+const TURN = 0.02;
+const LEAST = 20;
+/** Half of the interval, as a share of the ratio, that is narrow enough. */
+const NARROW = 0.015;
+
+const shape = (name, sizes) => ({ name, transposeA: false, transposeB: false, batch: 1, ...sizes });
+
+/** Products of a layer: forward, gradients of an input and of a weight, and of four heads over 128 tokens. */
+export function shapes(tokens) {
+  const layers = Object.entries(MODELS).flatMap(([model, h]) => [
+    shape(`${model} projection`, { m: tokens, n: h, k: h }),
+    shape(`${model} projection nt`, { m: tokens, n: h, k: h, transposeB: true }),
+    shape(`${model} feed-forward`, { m: tokens, n: 4 * h, k: h }),
+    shape(`${model} feed-forward nt`, { m: tokens, n: 4 * h, k: h, transposeB: true }),
+    shape(`${model} output`, { m: tokens, n: h, k: 4 * h }),
+    shape(`${model} output nt`, { m: tokens, n: h, k: 4 * h, transposeB: true }),
+    shape(`${model} dW`, { m: h, n: 4 * h, k: tokens, transposeA: true }),
+  ]);
+  const heads = [
+    shape('scores', { m: 128, n: 128, k: 64, batch: tokens / 32, transposeB: true }),
+    shape('mixed', { m: 128, n: 64, k: 128, batch: tokens / 32 }),
+  ];
+  return [...layers, ...heads];
+}
+
+export const floats = (length) => Float32Array.from({ length }, (_, i) => ((i * 2654435761) % 1000) / 500 - 1);
+
+/** A product on a backend, ready to be launched: `run(count)` submits that many launches. */
+export function ours(on, { m, n, k, transposeA, transposeB, batch }) {
+  const [a, b] = [on.upload(floats(batch * m * k)), on.upload(floats(batch * k * n))];
+  const y = on.alloc(batch * m * n, 'f32');
+  const call = { a, b, y, m, n, k, transposeA, transposeB, batch, strideA: m * k, strideB: k * n };
+  return {
+    call,
+    submit(count) {
+      for (let i = 0; i < count; i++) on.kernels.matmul(call);
+      on.queue.submit();
+    },
+    done: () => on.flush(),
+    async run(count) {
+      this.submit(count);
+      await this.done();
+    },
+    read: () => on.read(y),
+    free() {
+      for (const buf of [a, b, y]) on.free(buf);
+    },
+  };
+}
+
+/** How much of a turn is slept through. */
+const ASLEEP = 0.8;
+
+/**
+ * Seconds of a launch. In Node, WebGPU asks the device without a pause whether a promise is settled, which takes one that a
+ * processor plays a third of its time: nothing is asked for before most of the time that a turn takes has passed.
+ * @param expected seconds of a launch, at least
+ */
+async function timed({ submit, done }, count, expected = 0) {
+  const begin = performance.now();
+  submit(count);
+  if (expected > 0) await new Promise((resolve) => setTimeout(resolve, 1000 * ASLEEP * expected * count));
+  await done();
+  return (performance.now() - begin) / 1000 / count;
+}
+
+/** Seconds that this process has had of all processors: a device that one of them plays is part of it. */
+function processorSeconds() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+/** Launches of a turn, and seconds of one. */
+async function lookAt(side) {
+  let once = await timed(side, 1);
+  let count = 1;
+  for (let round = 0; round < 6; round++) {
+    once = Math.min(once, await timed(side, count, round < 3 ? 0 : once));
+    count = Math.max(1, Math.min(200, Math.round(TURN / once)));
+  }
+  return { count, once };
+}
+
+/**
+ * Blocks of A B B A and B A A B, so that a drift hits both alike, until the interval of their ratios' median is narrow, or
+ * the time is up. Where a processor plays the device, what it has spent is compared: neighbours cannot move that.
+ * @returns seconds of each side, of a launch; the ratio other / one with its interval, and of the fastest tenths
+ */
+async function inTurns(one, other, { limit, software }) {
+  const sides = [one, other];
+  const { count, once } = await lookAt(one);
+  let expected = once;
+  await other.run(count);
+  const [times, costs] = [0, 1].map(() => [[], []]);
+  const ratios = [];
+  let interval = null;
+  for (const begun = performance.now(); ; ) {
+    const sums = [0, 0];
+    for (const i of ratios.length % 2 === 0 ? [0, 1, 1, 0] : [1, 0, 0, 1]) {
+      const before = processorSeconds();
+      const seconds = await timed(sides[i], count, expected);
+      const spent = software ? (processorSeconds() - before) / count : seconds;
+      expected = Math.min(expected, seconds);
+      times[i].push(seconds);
+      costs[i].push(spent);
+      sums[i] += spent;
+    }
+    ratios.push(sums[1] / sums[0]);
+    const late = performance.now() - begun > 1000 * limit;
+    if (ratios.length < LEAST && !late) continue;
+    interval = ratioOfMedians(ratios, [1]);
+    if (late || (interval.high - interval.low) / 2 < NARROW * interval.ratio) break;
+  }
+  const fastest = ratioOfQuantiles(costs[1], costs[0], 0.1);
+  return { seconds: times.map(median), ...interval, fastest, blocks: ratios.length };
+}
+
+/** Of the tile that the backend has chosen, beside the same tiling by hand; null where sizes are no multiples of the tile's. */
+export async function besideHand(backend, work, limit) {
+  const mine = ours(backend, work);
+  await mine.run(1); // a trial, where there are trials
+  await mine.run(1);
+  const tile = TILES.find(({ name }) => name === backend.tileOf(mine.call));
+  const byHand = matmulByHand(tile, { ...work, parts: partsOf(mine.call) });
+  if (byHand === null) {
+    mine.free();
+    return null;
+  }
+  const { m, n, k, batch } = work;
+  const hand = await prepare(backend.device.gpu, byHand, [floats(batch * m * k), floats(batch * k * n)]);
+  const turns = await inTurns(mine, hand, { limit, software: backend.device.software });
+  const [got, want] = [await mine.read(), await hand.read(2)];
+  mine.free();
+  hand.free();
+  return { tile: tile.name, ...turns, same: want.every((v, i) => v === got[i]), values: got };
+}
