@@ -1,13 +1,14 @@
 // Attention in small steps: scores of every query with every key of its sequence, then the sums over them. All scores are
-// in memory at once, [queries, heads, maxSeq]; the fast kernels do without.
+// in memory at once, [queries, heads, columns], with a column for each key of the longest sequence, rounded up to a multiple
+// of four; the fast kernels do without.
 import type { AttentionCall, Buf } from '../../backend.js';
-import { block, line, type Operand, type PlainKernel, type PlainRunner, table } from '../spec.js';
+import { type Args, block, type Dims, line, type Operand, type PlainKernel, type PlainRunner, table } from '../spec.js';
 import { type Places, withPlaces, withQueryPlaces } from './attention-places.js';
 import { fill } from './elementwise.js';
 import { rowDot } from './rows.js';
 import { withScratch } from './scratch.js';
 
-/** [queries, heads, maxSeq]; what lies beyond the sequence is never read. */
+/** [queries, heads, columns]; what lies beyond the sequence is never read. */
 const SCORES: PlainKernel = {
   name: 'attention scores',
   params: { q: 'f32', k: 'f32', keyBias: 'f32', first: 'f32', size: 'f32', headDim: 'int', scale: 'float' },
@@ -131,7 +132,24 @@ const D_SCORES: PlainKernel = {
 }`,
 };
 
-/** kept [queries, heads, maxSeq]. */
+/** A product of attention: a kernel by name, its arguments, and the axes of the result. */
+export type Sum = 'scores' | 'dS' | 'overKeys' | 'overQueries';
+export type RunSum = (sum: Sum, call: AttentionCall, args: Args, output: Dims, y: Buf) => void;
+
+const SUMS: Readonly<Record<Sum, PlainKernel>> = {
+  scores: SCORES,
+  dS: D_SCORES,
+  overKeys: OVER_KEYS,
+  overQueries: OVER_QUERIES,
+};
+
+/** An element a thread. */
+export const runSum =
+  (runner: PlainRunner): RunSum =>
+  (sum, _, args, output, y) =>
+    runner.run(SUMS[sum], args, output, y);
+
+/** kept [queries, heads, columns]. */
 function fillKept(runner: PlainRunner, call: AttentionCall, { sequence, place }: Places, kept: Buf): void {
   const { queryRows, sequences, heads, maxSeq, dropout } = call;
   if (dropout === null) {
@@ -142,35 +160,46 @@ function fillKept(runner: PlainRunner, call: AttentionCall, { sequence, place }:
   withScratch(runner, [layers * maxSeq * maxSeq], ([keep]) => {
     runner.keepFactors(keep, layers * maxSeq, maxSeq, dropout.rate, dropout.key, null);
     const args = [block(keep, layers, maxSeq, maxSeq), sequence, place, heads];
-    runner.run(KEPT, args, [maxSeq, heads, queryRows], kept);
+    runner.run(KEPT, args, [columnsOf(call), heads, queryRows], kept);
   });
 }
 
 const wide = ({ heads, headDim }: AttentionCall, rows: number, buf: Buf): Operand => table(buf, rows, heads * headDim);
-const cube = ({ queryRows, heads, maxSeq }: AttentionCall, buf: Buf): Operand => block(buf, queryRows, heads, maxSeq);
+const columnsOf = ({ maxSeq }: AttentionCall): number => 4 * Math.ceil(maxSeq / 4);
+const cube = (call: AttentionCall, buf: Buf): Operand => block(buf, call.queryRows, call.heads, columnsOf(call));
 
 /** Scores of all queries, heads and keys. */
-function scoresOf(runner: PlainRunner, call: AttentionCall, { first, size }: Places, out: Buf): void {
-  const { rows, queryRows, heads, headDim, maxSeq, scale } = call;
+function scoresOf(run: RunSum, call: AttentionCall, { first, size }: Places, out: Buf): void {
+  const { rows, queryRows, heads, headDim, scale } = call;
   const args = [wide(call, queryRows, call.q), wide(call, rows, call.k), line(call.keyBias), first, size];
-  runner.run(SCORES, [...args, headDim, scale], [maxSeq, heads, queryRows], out);
+  run('scores', call, [...args, headDim, scale], [columnsOf(call), heads, queryRows], out);
 }
 
-export function attention(runner: PlainRunner, call: AttentionCall, y: Buf, lse: Buf): void {
-  const { rows, queryRows, heads, headDim, maxSeq } = call;
-  const all = queryRows * heads * maxSeq;
+/** @param run for modes that have faster products */
+export function attention(
+  runner: PlainRunner,
+  call: AttentionCall,
+  y: Buf,
+  lse: Buf,
+  run: RunSum = runSum(runner),
+): void {
+  const { rows, queryRows, heads, headDim } = call;
+  const columns = columnsOf(call);
+  const all = queryRows * heads * columns;
   if (all === 0) return;
   withQueryPlaces(runner, call, (places) => {
     const { first, size } = places;
     withScratch(runner, [all, all, all], ([scores, probs, kept]) => {
-      scoresOf(runner, call, places, scores);
+      scoresOf(run, call, places, scores);
       runner.run(LSE, [cube(call, scores), size], [heads, queryRows, 1], lse);
       const lses = table(lse, queryRows, heads);
-      runner.run(PROBS, [cube(call, scores), lses, size], [maxSeq, heads, queryRows], probs);
-      fillKept(runner, call, places, kept);
-      runner.run(MULTIPLY, [line(probs), line(kept)], [all, 1, 1], probs);
+      runner.run(PROBS, [cube(call, scores), lses, size], [columns, heads, queryRows], probs);
+      if (call.dropout !== null) {
+        fillKept(runner, call, places, kept);
+        runner.run(MULTIPLY, [line(probs), line(kept)], [all, 1, 1], probs);
+      }
       const args = [cube(call, probs), wide(call, rows, call.v), first, size, headDim];
-      runner.run(OVER_KEYS, args, [headDim, heads, queryRows], y);
+      run('overKeys', call, args, [headDim, heads, queryRows], y);
     });
   });
 }
@@ -181,36 +210,43 @@ export function attentionGrad(
   call: AttentionCall,
   [y, lse, dY]: readonly [Buf, Buf, Buf],
   [dQ, dK, dV]: readonly [Buf, Buf, Buf],
+  run: RunSum = runSum(runner),
 ): void {
-  const { rows, queryRows, heads, headDim, maxSeq, scale } = call;
-  const all = queryRows * heads * maxSeq;
+  const { rows, queryRows, heads, headDim, scale } = call;
+  const columns = columnsOf(call);
+  const all = queryRows * heads * columns;
   if (rows === 0) return;
   withScratch(runner, [queryRows * heads, all, all, all], ([dots, probs, kept, dS]) => {
     rowDot(runner, dY, y, dots, queryRows * heads, headDim);
     withQueryPlaces(runner, call, (places) => {
       const { first, size } = places;
-      const output = [maxSeq, heads, queryRows] as const;
-      scoresOf(runner, call, places, dS);
+      const output = [columns, heads, queryRows] as const;
+      scoresOf(run, call, places, dS);
       runner.run(PROBS, [cube(call, dS), table(lse, queryRows, heads), size], output, probs);
       fillKept(runner, call, places, kept);
       const inputs = [cube(call, probs), cube(call, kept), wide(call, queryRows, dY), wide(call, rows, call.v)];
-      runner.run(D_SCORES, [...inputs, table(dots, queryRows, heads), first, headDim, scale], output, dS);
+      run('dS', call, [...inputs, table(dots, queryRows, heads), first, headDim, scale], output, dS);
       const args = [cube(call, dS), wide(call, rows, call.k), first, size, headDim];
-      runner.run(OVER_KEYS, args, [headDim, heads, queryRows], dQ);
+      run('overKeys', call, args, [headDim, heads, queryRows], dQ);
       runner.run(MULTIPLY, [line(probs), line(kept)], [all, 1, 1], probs);
     });
-    gradOfKeys(runner, call, [dS, call.q, dK], [probs, dY, dV]);
+    gradOfKeys(runner, run, call, [dS, call.q, dK], [probs, dY, dV]);
   });
 }
 
 /** Sums over the queries of each key's sequence: weights, what they are multiplied with, and the result. */
-function gradOfKeys(runner: PlainRunner, call: AttentionCall, ...sums: readonly (readonly [Buf, Buf, Buf])[]): void {
+function gradOfKeys(
+  runner: PlainRunner,
+  run: RunSum,
+  call: AttentionCall,
+  ...sums: readonly (readonly [Buf, Buf, Buf])[]
+): void {
   const { rows, queryRows, sequences, heads, headDim, offsets, queries } = call;
   const other = queries?.offsets ?? offsets;
   withPlaces(runner, { rows, sequences, own: offsets, other, given: null }, ({ first, size, place }) => {
     for (const [weights, x, out] of sums) {
       const args = [cube(call, weights), wide(call, queryRows, x), first, size, place, headDim];
-      runner.run(OVER_QUERIES, args, [headDim, heads, rows], out);
+      run('overQueries', call, args, [headDim, heads, rows], out);
     }
   });
 }

@@ -1,9 +1,11 @@
 import { type DType, dtypeOf, type TypedData } from '../../../core/dtype.js';
 import type { Backend, Buf, Kernels } from '../../backend.js';
+import { attention, attentionGrad } from '../kernels/attention.js';
 import { matmul } from '../kernels/matmul.js';
 import { firstBound } from '../parts.js';
 import { plainKernels } from '../plain.js';
 import { plainRoofs } from '../roof.js';
+import { wideSums } from './attention.js';
 import { type Context, finished, openContext } from './context.js';
 import { wideProduct } from './matmul.js';
 import { GlMemory } from './memory.js';
@@ -41,7 +43,14 @@ export class WebGlBackend implements Backend {
     this.deviceRoofs = plainRoofs(this.runner, () => this.flush(), context.software);
     this.runsOn = `${context.adapter}, webgl2, ${context.software ? 'software' : 'hardware'}`;
     const product = wideProduct(this.runner, this.memory, options.rows ?? rowsFor(context));
-    this.kernels = { ...plainKernels(this.runner), matmul: (call) => matmul(this.runner, call, product) };
+    const sums = wideSums(this.runner, this.memory);
+    this.kernels = {
+      ...plainKernels(this.runner),
+      matmul: (call) => matmul(this.runner, call, product),
+      attention: (call, y, lse) => attention(this.runner, call, y, lse, sums),
+      attentionGrad: (call, y, lse, dY, dQ, dK, dV) =>
+        attentionGrad(this.runner, call, [y, lse, dY], [dQ, dK, dV], sums),
+    };
   }
 
   get liveBytes(): number {
