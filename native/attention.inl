@@ -147,6 +147,19 @@ struct Powers {
   Row row(int64_t i) const { return {mask.kept + (Drop ? i * mask.row : 0), sums + i * VL, load(sums + i * VL)}; }
 };
 
+// Sums times a factor of their row.
+struct Scaled {
+  enum { kPlain = false };
+  const float* scales;
+
+  struct Row {
+    Vec scale;
+    void put(float* to, Vec sum, int64_t) const { store(to, sum * scale); }
+    void close() const {}
+  };
+  Row row(int64_t i) const { return {splat(scales[i])}; }
+};
+
 }  // namespace
 
 static Mask draw_mask(const Head& h, const Dropout* drop, int64_t first, int64_t rows, float* room) {
@@ -161,20 +174,29 @@ static Mask draw_mask(const Head& h, const Dropout* drop, int64_t first, int64_t
 // A sum of powers that needs no largest score taken off: what is then lost, below 2^-126, is 2^-78 of the sum at most.
 static inline bool in_range(float sum) { return sum > 0x1p-48f && sum < 0x1p48f; }
 
+// Sums of the lanes of each of some rows.
+static void add_lanes(const float* folded, int64_t rows, float* sums) {
+  for (int64_t i = 0; i < rows; i += VL) {
+    float lanes[VL * VL];
+    turn_square(folded + i * VL, VL, lanes, VL);
+    Vec sum = load(lanes);
+    for (int lane = 1; lane < VL; ++lane) sum += load(lanes + lane * VL);
+    store(sums + i, sum);
+  }
+}
+
 // Powers of 2 of the scores of some queries, each score less what `tops` then holds, and their sums. Most rows are done
 // with their tiles: 0 is taken off. Where a sum shows that this will not do, it is the largest score of the row, and
 // rows that are computed a second time get the same bits.
 template <bool Drop>
 static void powers(const Head& h, Left q, Right k, const float* bias, Mask mask, int64_t rows, float* scores,
                    float* tops, float* sums, Ahead* ahead) {
-  float folded[kQueries * VL] = {};
+  float folded[(kQueries + VL) * VL] = {};
   const Powers<Drop> ending = {mask, folded};
   product(rows, h.keys / VL, h.dim, q, k, bias, scores, h.score_row, ahead, ending);
+  add_lanes(folded, rows, sums);
   bool all = true;
-  for (int64_t i = 0; i < rows; ++i) {
-    tops[i] = 0.f, sums[i] = hsum(load(folded + i * VL));
-    all = all && in_range(sums[i]);
-  }
+  for (int64_t i = 0; i < rows; ++i) tops[i] = 0.f, all = all && in_range(sums[i]);
   if (all) return;
   product(rows, h.keys / VL, h.dim, q, k, bias, scores, h.score_row, ahead);
   for (int64_t i = 0; i < rows; ++i) {
@@ -184,20 +206,21 @@ static void powers(const Head& h, Left q, Right k, const float* bias, Mask mask,
     store(folded + i * VL, Vec{});
     auto row = ending.row(i);
     for (int64_t j = 0; j < h.keys; j += VL) row.put(p + j, load(p + j) - tops[i], j / VL);
-    sums[i] = hsum(row.sum);
+    row.close();
   }
+  add_lanes(folded, rows, sums);
 }
 
-// Results of queries times what turns sums of weights into means; with `add`, on top of what is there.
-static void unpack(const Head& h, const float* x, int64_t first, int64_t rows, const float* scales, float scale,
-                   float* y, bool add = false) {
+// y of the head's rows becomes x times `scale`; with `add`, grows by it.
+static void unpack(const Head& h, const float* x, int64_t first, int64_t rows, float scale, float* y,
+                   bool add = false) {
   for (int64_t i = 0; i < rows; ++i) {
-    const float *from = x + i * h.row, factor = scales == nullptr ? scale : scales[i];
+    const float* from = x + i * h.row;
     float* to = y + (first + i) * h.width + h.column;
     for (int64_t j = 0; j < h.dim; j += VL) {
       const int64_t n = least(VL, h.dim - j);
       const Vec before = add ? load_count(to + j, n) : Vec{};
-      store_count(to + j, before + load(from + j) * factor, n);
+      store_count(to + j, before + load(from + j) * scale, n);
     }
   }
 }
@@ -215,7 +238,9 @@ static void attend(const Head& h, const Head& next, const AttentionCall& c, cons
                    float* scratch) {
   if (h.query_count == 0) return;
   const Right k = pack_turned(h, c.k, c.scale * kLog2e, &scratch);
-  const float* v = pack(h, c.v, h.first, h.length, 1.f, &scratch);
+  const bool whole = h.dim == h.row;  // values and results are read and written where they lie
+  const Right v = whole ? Right{c.v + h.first * h.width + h.column, h.width, 0}
+                        : Right{pack(h, c.v, h.first, h.length, 1.f, &scratch), h.row, 0};
   const float* bias = pack_bias(h, c, &scratch);
   float *scores = take(&scratch, kQueries * h.score_row), *out = take(&scratch, kQueries * h.row);
   float tops[kQueries + VL] = {}, sums[kQueries + VL] = {};
@@ -227,13 +252,15 @@ static void attend(const Head& h, const Head& next, const AttentionCall& c, cons
     const Mask mask = draw_mask(h, drop, first, rows, scratch);
     (drop == nullptr ? powers<false> : powers<true>)(h, query_rows(h, c.q, first), k, bias, mask, rows, scores, tops,
                                                      sums, &ahead);
-    product(rows, h.row / VL, h.length, {scores, h.score_row, 1}, {v, h.row, 0}, kZeros, out, h.row, &ahead);
     for (int64_t i = 0; i < rows; i += VL) {
       const Vec sum = load(sums + i);
       store(tops + i, load(tops + i) * kLn2 + vlog(sum));
       store(sums + i, kept / sum);
     }
-    unpack(h, out, h.first_query + first, rows, sums, 1.f, y);
+    const Left p = {scores, h.score_row, 1};
+    float* to = whole ? y + (h.first_query + first) * h.width + h.column : out;
+    product(rows, h.row / VL, h.length, p, v, kZeros, to, whole ? h.width : h.row, &ahead, Scaled{sums});
+    if (!whole) unpack(h, out, h.first_query + first, rows, 1.f, y);
     for (int64_t i = 0; i < rows; ++i) lse[(h.first_query + first + i) * c.heads + h.column / h.dim] = tops[i];
   }
 }

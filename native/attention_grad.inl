@@ -107,8 +107,8 @@ static void grad_of_keys(const Head& h, const Gradient& g, const float* shifts, 
     product(rows, h.row / VL, h.length, {d_scores, h.score_row, 1}, {k, h.row, 0}, kZeros, out, h.row, ahead);
     take_q(out, first, rows);
   }
-  unpack(h, sum_k, h.first, h.length, nullptr, scale, g.d_k);
-  unpack(h, sum_v, h.first, h.length, nullptr, kept, g.d_v);
+  unpack(h, sum_k, h.first, h.length, scale, g.d_k);
+  unpack(h, sum_v, h.first, h.length, kept, g.d_v);
 }
 
 // A head's parts from .. to - 1. d_q grows by each in its order, or else each leaves rows of whole vectors in `apart`.
@@ -120,7 +120,7 @@ static void attend_grad(const Head& h, const Head& next, const Gradient& g, int6
   row_numbers(h, g.c, g.y, g.lse, g.d_y, shifts, dots);
   for (int64_t part = from; part < to; ++part) {
     grad_of_keys(keys_of(h, part), g, shifts, dots, &ahead, scratch, [&](const float* out, int64_t first, int64_t n) {
-      if (apart == nullptr) return unpack(h, out, h.first_query + first, n, nullptr, 1.f, g.d_q, part > 0);
+      if (apart == nullptr) return unpack(h, out, h.first_query + first, n, 1.f, g.d_q, part > 0);
       __builtin_memcpy(apart + first * h.row, out, (unsigned long)(4 * n * h.row));
     });
   }
@@ -144,7 +144,7 @@ static void grad_apart(const Run* run, const Gradient& g, int64_t count, int64_t
       const Head all = make_head(g.c, i / parts), h = part_of(all, i % parts, parts);
       const float* first = apart + i / parts * parts * size + (h.first_query - all.first_query) * row;
       for (int64_t part = 0; h.length > 0 && part < key_parts(h.length); ++part)
-        unpack(h, first + part * size, h.first_query, h.query_count, nullptr, 1.f, g.d_q, part > 0);
+        unpack(h, first + part * size, h.first_query, h.query_count, 1.f, g.d_q, part > 0);
     }
   };
   parallel(run, count * parts, 1, sums);

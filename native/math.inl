@@ -72,11 +72,11 @@ static inline Vec vexp2(Vec x) {
       0x3f7837f0, 0x3f778d3a, 0x3f76f532, 0x3f767043, 0x3f75fed7, 0x3f75a15b, 0x3f75583f, 0x3f7523f6,
       0x3f7504f3, 0x3f74fbaf, 0x3f7508a4, 0x3f752c4d, 0x3f75672a, 0x3f75b9be, 0x3f76248c, 0x3f76a81e,
       0x3f7744fd, 0x3f77fbb8, 0x3f78ccdf, 0x3f79b907, 0x3f7ac0c7, 0x3f7be4ba, 0x3f7d257d, 0x3f7e83b3};
-  const Vec shifted = x + 393216.f, r = x - (shifted - 393216.f);
-  const __m512i low = _mm512_set1_epi32(0x48c00000 - 127 * 32), high = _mm512_set1_epi32(0x48c00000 + 127 * 32);
-  const __m512i n = _mm512_maskz_max_epi32(-1, _mm512_maskz_min_epi32(-1, (__m512i)shifted, high), low);
-  const IVec root = (IVec)_mm512_permutex2var_epi32(_mm512_load_si512(roots), n, _mm512_load_si512(roots + 16));
-  const Vec power = (Vec)(root + ((IVec)n << 18));
+  const Vec shifted = (Vec)_mm512_maskz_range_ps(-1, x, splat(127.f), 2) + 393216.f;  // x's sign, the smaller size
+  const Vec r = x - (shifted - 393216.f);
+  const IVec root =
+      (IVec)_mm512_permutex2var_epi32(_mm512_load_si512(roots), (__m512i)shifted, _mm512_load_si512(roots + 16));
+  const Vec power = (Vec)(root + ((IVec)shifted << 18));
   return power * r * (r * 0.240226507f + 0.693157345f) + power;
 }
 #else
