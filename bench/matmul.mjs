@@ -1,13 +1,15 @@
-// Matrix products at BERT's shapes through the library, as GFLOP/s and as a share of the peak measured in the same
-// round; with --peers beside OpenBLAS, BLIS and oneDNN, in turn. A shape is tokens x in x out. nn = X[tokens, in] W[in, out],
-// nt = X W[out, in]^T, tn = X^T dY[tokens, out] (a weight's gradient), packed = nn with W packed before.
+// Matrix products at BERT's shapes through the library, as GFLOP/s and as a share of the peak measured in the same round
+// (of the median, and of the best sample); with --peers beside OpenBLAS, BLIS and oneDNN, in turn. A shape is tokens x in
+// x out. nn = X[tokens, in] W[in, out], nt = X W[out, in]^T, tn = X^T dY[tokens, out] (a weight's gradient), packed = nn
+// with W packed before.
 //   node bench/matmul.mjs [--threads 2,1] [--shapes 512x768x768,...] [--layouts nn,nt,tn,packed] [--isa avx2] [--rounds 3]
 //                         [--precision bf16] [--seconds 0.1] [--json file] [--peers] [--peers-root folder]
 // Peers are compiled by c++ and open what libraries the system has; --peers-root (or BG_PEERS_ROOT) names the root of another
 // system that has them.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { median, nativeBackend, secondsOf } from './measure.mjs';
+import { turn } from '../dist/bench/measure.js';
+import { median, nativeBackend } from './measure.mjs';
 import { startProducts } from './peers/products.mjs';
 
 const { values } = parseArgs({
@@ -33,14 +35,14 @@ const { values } = parseArgs({
 const seconds = Number(values.seconds);
 const { precision } = values;
 
-/** One product, set up so that `run` computes it often enough for a queue of about 10 ms: handing it over must not count. */
+/** One product; `run` is a queue of 25 ms on two cores: handing it over, and threads that wake, must not count. */
 function prepare(backend, { layout, m: tokens, k: from, n }) {
   const [m, k] = layout === 'tn' ? [from, tokens] : [tokens, from];
   const [a, b, y] = [m * k, k * n, m * n].map((length) => backend.alloc(length, 'f32'));
   backend.kernels.fill(a, 0.5);
   backend.kernels.fill(b, 0.25);
   const flops = 2 * m * k * n;
-  const times = Math.ceil(2e9 / flops);
+  const times = Math.ceil(6e9 / flops);
   const [transposeA, transposeB] = [layout === 'tn', layout === 'nt'];
   const packed = layout === 'packed' ? backend.alloc(backend.kernels.packedLength(k, n, precision), 'f32') : undefined;
   if (packed !== undefined) backend.kernels.pack(b, packed, k, n, false, precision);
@@ -56,9 +58,10 @@ function prepare(backend, { layout, m: tokens, k: from, n }) {
 async function measure(backend, one) {
   const product = prepare(backend, one);
   await product.run();
-  const time = await secondsOf(product.run, seconds);
+  const samples = await turn(product, 1, seconds);
   product.free();
-  return product.flops / time / 1e9;
+  const rate = (time) => product.flops / time / 1e9;
+  return { rate: rate(median(samples)), best: rate(Math.min(...samples)) };
 }
 
 /** GFLOP/s of one side over the rounds: the median, and how far they lie apart. */
@@ -70,12 +73,14 @@ const summary = (rates) => {
 /** All rounds of one product, sides in turn. */
 async function compare(backend, threads, one, peers) {
   const sides = new Map([['ours', []], ...peers.map(({ name }) => [name, []])]);
-  const shares = [];
+  const [shares, peaks, bests] = [[], [], []];
   for (let round = 0; round < Number(values.rounds); round++) {
     const peak = backend.fmaPeak(threads, precision);
-    const rate = await measure(backend, one);
+    const { rate, best } = await measure(backend, one);
     sides.get('ours').push(rate);
     shares.push(rate / peak);
+    peaks.push(peak);
+    bests.push(best);
     for (const { name, ask } of peers) sides.get(name).push((await ask({ ...one, seconds })).gflops);
   }
   const results = Object.fromEntries([...sides].map(([name, rates]) => [name, summary(rates)]));
@@ -85,6 +90,7 @@ async function compare(backend, threads, one, peers) {
     threads,
     isa: backend.isa,
     share: median(shares),
+    best: Math.max(...bests) / Math.max(...peaks),
     ...results,
     ...(peers.length > 0 && { ratio: results.ours.gflops / best }),
   };
@@ -92,12 +98,12 @@ async function compare(backend, threads, one, peers) {
 
 const spaced = (value, digits, width) => value.toFixed(digits).padStart(width);
 
-function line({ layout, m, k, n, share, ratio, ...sides }, peers) {
+function line({ layout, m, k, n, share, best, ratio, ...sides }, peers) {
   const name = `${[m, k, n].join(' x ').padEnd(19)}${layout.padEnd(7)}`;
   const rates = ['ours', ...peers.map((peer) => peer.name)].map(
     (side) => `${spaced(sides[side].gflops, 0, 8)} ±${spaced(50 * sides[side].spread, 0, 2)} %`,
   );
-  return `${name}${spaced(share, 2, 5)}${rates.join('')}${ratio === undefined ? '' : spaced(ratio, 2, 8)}`;
+  return `${name}${spaced(share, 2, 5)}${spaced(best, 2, 6)}${rates.join('')}${ratio === undefined ? '' : spaced(ratio, 2, 8)}`;
 }
 
 const results = [];
@@ -108,7 +114,7 @@ for (const threads of values.threads.split(',').map(Number)) {
   const peak = backend.fmaPeak(threads, precision);
   console.log(`${backend.runsOn}: ${precision} peak ${peak.toFixed(0)} GFLOP/s`);
   const names = ['ours', ...peers.map(({ name }) => name)].map((name) => name.padStart(14)).join('');
-  console.log(`${'tokens x in x out'.padEnd(26)}share${names}${peers.length > 0 ? '   ratio' : ''}`);
+  console.log(`${'tokens x in x out'.padEnd(26)}share  best${names}${peers.length > 0 ? '   ratio' : ''}`);
   for (const [m, k, n] of shapes) {
     for (const layout of values.layouts.split(',')) {
       const shown = layout === 'packed' ? [] : peers;

@@ -38,7 +38,7 @@ function commandOf(root) {
 
 const start = (name, threads, root = process.env.BG_PEERS_ROOT ?? '') => {
   const [command, ...first] = commandOf(root);
-  return startChild(command, [...first, name, `${threads}`]);
+  return startChild(command, [...first, name, `${threads}`], root === '' ? {} : { BG_PEERS_ROOT: root });
 };
 
 /** Those that run here; says of the others why they do not. */
