@@ -4,8 +4,9 @@
   "variables": {
     # No exceptions, no RTTI, no errno from sqrt. x * y + z becomes one rounding wherever the instruction exists: half
     # the work, and a fixed choice, as two builds with different choices would give different bits.
+    # Node's own flags keep a frame pointer, which takes a register from the loops: weights' gradients were 1 % slower.
     "kernel_flags": ["-std=c++17", "-O3", "-fPIC", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-fno-math-errno",
-                     "-ffp-contract=fast", "-Wall", "-Wextra"],
+                     "-ffp-contract=fast", "-fomit-frame-pointer", "-Wall", "-Wextra"],
     "avx2_flags": ["-mavx2", "-mfma", "-mf16c"],
     "avx512_flags": ["-mavx2", "-mfma", "-mf16c", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl",
                      "-mprefer-vector-width=512"]

@@ -81,10 +81,10 @@ static void multiply_panel(const Task& t, int64_t block, int64_t i, int64_t rows
     Tile x = tile_at(g, block, i, t.sliver + s, &ending);
     x.a = first.a, x.step_a = first.step_a, x.keep_a = first.keep_a;
     x.b = t.b + s * t.stride_b, x.next_a = first.next_a, x.next_b = first.next_b;
-    Fetch sliver = {};  // the next one, if it is to be turned: that has no multiply-adds to wait behind
+    Fetch sliver = {};  // the next one, if packing it has no multiply-adds to wait behind
     if (t.pack_b) {
       lay_sliver(g.b, (t.sliver + s) * NR, block * g.depth, t.b + s * t.stride_b, &x);
-      if (g.b.turned && s + 1 < t.slivers) {
+      if ((g.b.turned || kPair > 1) && s + 1 < t.slivers) {
         sliver = fetch(g.b, (t.sliver + s + 1) * NR, NR, block * g.depth, x.depth, most(1, x.depth / 4));
         x.next_b = &sliver;
       }
