@@ -11,6 +11,8 @@ export interface MatmulForm {
   readonly vectorY: boolean;
   /** Whether every slice of k is a whole one. */
   readonly wholeK: boolean;
+  /** Whether k is cut into parts. */
+  readonly split: boolean;
   readonly bias: boolean;
   readonly end: 'store' | 'add' | 'activate' | 'slope';
   /** Whether `activate` also stores what the function was applied to. */
@@ -22,10 +24,10 @@ export interface MatmulForm {
 const letter = (condition: boolean, yes: string, no: string): string => (condition ? yes : no);
 
 export function formName(form: MatmulForm): string {
-  const { tile, transposeA, transposeB, vectorA, vectorB, vectorY, wholeK, bias, end, pre, fn } = form;
+  const { tile, transposeA, transposeB, vectorA, vectorB, vectorY, wholeK, split, bias, end, pre, fn } = form;
   const vectors = [vectorA, vectorB, vectorY].map((v) => letter(v, '4', '1')).join('');
   const transposes = letter(transposeA, 't', 'n') + letter(transposeB, 't', 'n');
-  return `matmul ${tile.name} ${transposes} ${vectors}${letter(wholeK, '', ' part')}${letter(bias, ' bias', '')} ${end} ${fn}${letter(pre, ' pre', '')}`;
+  return `matmul ${tile.name} ${transposes} ${vectors}${letter(wholeK, '', ' part')}${letter(split, ' split', '')}${letter(bias, ' bias', '')} ${end} ${fn}${letter(pre, ' pre', '')}`;
 }
 
 /** One after the other, a line each. */
@@ -46,11 +48,31 @@ export function outerProduct(rows: number, groups: number, to = sum): string {
 export const rowOf = (i: number, threads: number): string => `row0 + ${(i >> 2) * threads * 4 + (i & 3)}u + ly * 4u`;
 
 /** What every matmul shader begins with: the tile's place, the thread's, its slice of k, and sums of 0. */
-export function opening({ bm, bn, rows, cols }: Tile): string {
+export function opening({ tile: { bm, bn, rows, cols }, split }: MatmulForm): string {
+  const slice = split
+    ? `let batch = wid.z / params.splits;
+  let begin = (wid.z % params.splits) * params.part;
+  let end = min(params.k, begin + params.part);`
+    : 'let batch = wid.z; let begin = 0u; let end = params.k;';
   return `  let row0 = wid.y * ${bm}u; let col0 = wid.x * ${bn}u;
   let lx = lid.x; let ly = lid.y;
-  let batch = wid.z / params.splits;
-  let begin = (wid.z % params.splits) * params.part;
-  let end = min(params.k, begin + params.part);
+  ${slice}
+  let m = params.m; let n = params.n; // after a store they would be read anew
 ${each(rows, (i) => each(cols / 4, (j) => `  var ${sum(i, j)} = vec4<f32>();`))}`;
+}
+
+/** What every matmul shader ends with: each four sums that lie within y get what follows the product. */
+export function closing({ rows, cols }: Tile, [tx, ty]: readonly [number, number]): string {
+  const groups = cols / 4;
+  return `  let first = wid.z * m * n;
+${each(groups, (j) => `  let at${j} = col0 + ${j * tx * 4}u + lx * 4u;`)}
+${each(
+  rows,
+  (i) => `  {
+    let row = ${rowOf(i, ty)}; let line = first + row * n;
+    if (row < m) {
+${each(groups, (j) => `      if (at${j} < n) { finish(line + at${j}, at${j}, ${sum(i, j)}); }`)}
+    }
+  }`,
+)}`;
 }

@@ -1,4 +1,4 @@
-import { each, type MatmulForm, opening, outerProduct, rowOf, sum } from './matmul-form.js';
+import { closing, each, type MatmulForm, opening, outerProduct, rowOf } from './matmul-form.js';
 import { threadsOf } from './tiles.js';
 
 /** Column `e` of a block of op(a), 4 x 4, of which each of four threads has read a row; or a column, as it lies in memory. */
@@ -64,7 +64,7 @@ ${outerProduct(rows, groups)}
   return `
 @compute @workgroup_size(${tx}, ${ty})
 fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_id) lid : vec3<u32>${tile.shared ? ', @builtin(subgroup_invocation_id) lane : u32' : ''}) {
-${opening(tile)}
+${opening(form)}
 ${each(rows / 4, (i) => a.begin(i, row(i)))}
 ${each(groups, (j) => b.begin(j, col(j)))}
   let width_a = params.m / 4u; let width_b = params.n / 4u;
@@ -74,6 +74,6 @@ ${each(rows / 4, (i) => a.read(i, row(i)))}
 ${each(groups, (j) => b.read(j, col(j)))}
 ${each(4, step)}
   }
-${each(rows, (i) => each(groups, (j) => `  finish(wid.z, ${rowOf(i, ty)}, ${col(j)}, ${sum(i, j)});`))}
+${closing(tile, [tx, ty])}
 }`;
 }

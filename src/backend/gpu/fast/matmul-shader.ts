@@ -1,6 +1,6 @@
 import { type FastKernel, type FastKind, remembered } from '../spec.js';
 import { EPILOGUES } from './functions.js';
-import { each, formName, type MatmulForm, opening, outerProduct, rowOf, sum } from './matmul-form.js';
+import { closing, each, formName, type MatmulForm, opening, outerProduct } from './matmul-form.js';
 import { registerBody } from './matmul-registers.js';
 import { type Tile, threadsOf } from './tiles.js';
 
@@ -47,7 +47,7 @@ function loaders({ transposeA, transposeB, vectorA, vectorB, wholeK }: MatmulFor
   return loader('a', vectorA, a, !transposeA, wholeK) + loader('b', vectorB, b, transposeB, wholeK);
 }
 
-/** `finish(row, col, t)`: bias, epilogue, store of four neighbours of a row. `z` counts matrices of y. */
+/** `finish(at, col, t)`: bias, epilogue, store of four neighbours of a row, the first at place `at` of y. */
 function finisher({ vectorY, bias, end, pre, fn }: MatmulForm): string {
   const functions = end === 'activate' || end === 'slope' ? EPILOGUES[fn] : '';
   const steps = [
@@ -75,10 +75,8 @@ function finisher({ vectorY, bias, end, pre, fn }: MatmulForm): string {
   if (bias) parts.push(read('bias'));
   return `${functions}
 ${parts.join('\n')}
-fn finish(z : u32, row : u32, col : u32, product : vec4<f32>) {
-  if (row >= params.m || col >= params.n) { return; }
+fn finish(at : u32, col : u32, product : vec4<f32>) {
   var t = product;
-  let at = (z * params.m + row) * params.n + col;
   ${steps}
   store_y(at, col, t);
 }`;
@@ -120,7 +118,7 @@ var<workgroup> tile_b : array<vec4<f32>, ${(bk * bn) / 4}>;
 @compute @workgroup_size(${tx}, ${ty})
 fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_id) lid : vec3<u32>,
         @builtin(local_invocation_index) li : u32) {
-${opening(tile)}
+${opening(form)}
   for (var k0 = begin; k0 < end; k0 += ${bk}u) {${fillTile('a', bm, tile, !transposeA, tx * ty)}${fillTile('b', bn, tile, transposeB, tx * ty)}
     workgroupBarrier();
     for (var p = 0u; p < ${bk}u; p++) {
@@ -130,7 +128,7 @@ ${outerProduct(rows, groups)}
     }
     workgroupBarrier();
   }
-${each(rows, (i) => each(groups, (j) => `  finish(wid.z, ${rowOf(i, ty)}, col0 + ${j * tx * 4}u + lx * 4u, ${sum(i, j)});`))}
+${closing(tile, [tx, ty])}
 }`;
 }
 

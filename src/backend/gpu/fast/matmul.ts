@@ -26,7 +26,7 @@ export function partsOf({ m, n, k, batch, transposeA, epilogue }: MatmulCall): n
   return Math.max(1, Math.min(MOST_PARTS, Math.floor(k / LONG), Math.ceil(ENOUGH_GROUPS / tiles)));
 }
 
-function formOf(runner: FastRunner, call: MatmulCall): Omit<MatmulForm, 'tile'> {
+function formOf(runner: FastRunner, call: MatmulCall, split: boolean): Omit<MatmulForm, 'tile'> {
   const { a, b, y, bias, m, n, k, transposeA, transposeB, strideA, strideB, epilogue } = call;
   const activate = epilogue?.kind === 'activate' ? epilogue : null;
   const slope = epilogue?.kind === 'slope' ? epilogue : null;
@@ -38,6 +38,7 @@ function formOf(runner: FastRunner, call: MatmulCall): Omit<MatmulForm, 'tile'> 
     vectorB: inFours(runner, transposeB ? k : n, b) && strideB % 4 === 0,
     vectorY: inFours(runner, n, y, ...beside),
     wholeK: k % SLICES === 0,
+    split,
     bias: bias !== undefined,
     end: epilogue?.kind ?? 'store',
     pre: activate?.pre !== undefined,
@@ -93,8 +94,8 @@ function partsKernel(bias: boolean, add: boolean): FastKernel {
 /** The product and its epilogue, cut up in one way. */
 export function product(runner: FastRunner, tile: Tile, call: MatmulCall): void {
   const { y, bias, m, n, epilogue } = call;
-  const form = formOf(runner, call);
   const parts = partsOf(call);
+  const form = formOf(runner, call, parts > 1);
   if (parts === 1) launch(runner, { ...form, tile }, call, y, 1);
   else {
     withScratch(runner, [parts * m * n], ([sums]) => {
