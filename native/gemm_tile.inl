@@ -185,8 +185,7 @@ static __attribute__((noinline)) void multiply_tile(const Tile& t) {
     a.next(), b += step_b;
   };
   int64_t p = 0;
-  bool busy = true;
-  for (; p + 4 <= t.depth; p += 4) {
+  for (bool busy = true; p + 4 <= t.depth; p += 4) {
     for (int q = 0; q < 4; ++q) index();
     if (busy) busy = errands.step();
   }
