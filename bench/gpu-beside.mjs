@@ -61,8 +61,8 @@ export function ours(on, { m, n, k, transposeA, transposeB, batch }) {
 const ASLEEP = 0.8;
 
 /**
- * Seconds of a launch. In Node, WebGPU asks the device without a pause whether a promise is settled, which takes one that a
- * processor plays a third of its time: nothing is asked for before most of the time that a turn takes has passed.
+ * Seconds of a launch. In Node, WebGPU asks the device without a pause whether a promise is settled, which takes a core from
+ * one that a processor plays: nothing is asked for before most of the time that a turn takes has passed.
  * @param expected seconds of a launch, at least
  */
 async function timed({ submit, done }, count, expected = 0) {
