@@ -1,5 +1,6 @@
 import type { Backend, Buf, Moment, Recording } from '../backend/backend.js';
 import type { TypedData } from '../core/dtype.js';
+import { Recent } from '../core/recent.js';
 
 /** Recordings that are kept; the one that was used longest ago goes first. */
 const MOST = 16;
@@ -38,7 +39,7 @@ export function replayKnown(backend: Backend, known: Known, inputs: readonly Typ
  */
 export class Recordings {
   /** By key, the newest last; null: met once, not yet recorded. */
-  private readonly known = new Map<string, Known | null>();
+  private readonly known = new Recent<Known | null>(MOST, (entry) => entry?.recording.free());
   /** The key of the first step, until another step comes. */
   private first: string | null = null;
 
@@ -61,19 +62,18 @@ export class Recordings {
     const entry = this.startsWith(key, lent) ? null : this.known.get(key);
     // Kernels of a recording have no names for a trace.
     if (entry === undefined || this.backend.record === undefined || this.backend.trace) {
-      this.keep(key, entry ?? null);
+      this.known.keep(key, entry ?? null);
       body();
       return;
     }
     const known = entry ?? this.record(inputs, body, lent);
-    this.keep(key, known);
+    this.known.keep(key, known);
     replayKnown(this.backend, known, inputs, moment);
   }
 
   /** Gives all memory back. */
   dispose(): void {
-    for (const entry of this.known.values()) entry?.recording.free();
-    this.known.clear();
+    this.known.forget();
   }
 
   /** Whether this is the first step, and is recorded although nobody knows whether it comes again. */
@@ -98,14 +98,5 @@ export class Recordings {
     if (found.length === known.recording.inputs.size) return known;
     known.recording.free();
     throw new Error('a recorded step uploads an array that is none of its inputs');
-  }
-
-  private keep(key: string, entry: Known | null): void {
-    this.known.delete(key);
-    this.known.set(key, entry);
-    if (this.known.size <= MOST) return;
-    const [oldest] = this.known.keys();
-    this.known.get(oldest)?.recording.free();
-    this.known.delete(oldest);
   }
 }

@@ -4,6 +4,7 @@ import { scope } from '../autograd/scope.js';
 import { placement } from '../autograd/value.js';
 import type { Backend, Buf } from '../backend/backend.js';
 import type { TypedData } from '../core/dtype.js';
+import { Recent } from '../core/recent.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 /** Shapes that are remembered; the one that was used longest ago goes first. */
@@ -31,7 +32,7 @@ interface Recorded extends Known {
  */
 export class Replay {
   /** By key, the newest last. */
-  private readonly met = new Map<string, Met>();
+  private readonly met = new Recent<Met>(MOST, ({ recorded }) => recorded?.free());
   private moves = 0;
 
   /** How many passes can be replayed. */
@@ -56,7 +57,7 @@ export class Replay {
     // Kernels of a recording have no names for a trace.
     if (key === null || met === undefined || backend.record === undefined || backend.trace)
       return this.first(key, body);
-    this.keep(key, met);
+    this.met.keep(key, met);
     met.recorded ??= record(backend, met, inputs, body);
     replayKnown(backend, met.recorded, inputs, NEVER);
     return Promise.all(met.recorded.bufs.map((buf) => backend.read(buf)));
@@ -64,8 +65,7 @@ export class Replay {
 
   /** Gives all memory back. */
   forget(): void {
-    for (const { recorded } of this.met.values()) recorded?.free();
-    this.met.clear();
+    this.met.forget();
     this.moves = placement.moves;
   }
 
@@ -74,21 +74,12 @@ export class Replay {
     // The first products of a frozen weight lay it out.
     if (this.moves !== placement.moves) this.forget();
     const results = made.map(({ buf: { length, dtype } }) => ({ length, dtype }));
-    if (key !== null && !this.met.has(key)) this.keep(key, { results, recorded: null });
+    if (key !== null && !this.met.has(key)) this.met.keep(key, { results, recorded: null });
     try {
       return await Promise.all(made.map((tensor) => tensor.data()));
     } finally {
       for (const tensor of made) tensor.dispose();
     }
-  }
-
-  private keep(key: string, met: Met): void {
-    this.met.delete(key);
-    this.met.set(key, met);
-    if (this.met.size <= MOST) return;
-    const [[oldest, old]] = this.met;
-    old.recorded?.free();
-    this.met.delete(oldest);
   }
 }
 
