@@ -1,6 +1,6 @@
 // Fused attention, forwards and back, as GFLOP/s and as a share of the multiply-add peak measured in the same round. Flops
-// are those of the products alone (two forwards, five back): softmax, dropout and moving data count as loss. A shape is
-// sequences x tokens x heads x headDim.
+// are those of the products alone (two forwards, five back): softmax, dropout and moving data count as loss. The share of
+// bf16, forwards as inference runs it, is of the same peak of floats. A shape is sequences x tokens x heads x headDim.
 //   node bench/attention.mjs [--threads 1,2] [--shapes 32x128x4x64,...] [--dropout 0,0.1] [--isa avx2] [--rounds 3]
 //                            [--seconds 0.15] [--json file]
 import { writeFileSync } from 'node:fs';
@@ -33,6 +33,11 @@ function prepare(backend, [sequences, seq, heads, headDim], rate) {
   const product = 2 * rows * seq * heads * headDim;
   const runs = [
     { name: 'forward', flops: 2 * product, enqueue: () => backend.kernels.attention(call, y, lse) },
+    {
+      name: 'bf16',
+      flops: 2 * product,
+      enqueue: () => backend.kernels.attention({ ...call, precision: 'bf16' }, y, lse),
+    },
     {
       name: 'gradient',
       flops: 5 * product,
@@ -74,7 +79,7 @@ for (const threads of numbers(values.threads)) {
   }
   console.log(`${backend.runsOn}: peak ${median(peaks).toFixed(0)} GFLOP/s; GFLOP/s and share of the peak`);
   for (const { shape, rate, rounds } of cases) {
-    const columns = ['forward', 'gradient'].map((name) => {
+    const columns = ['forward', 'bf16', 'gradient'].map((name) => {
       const [gflops, share] = ['gflops', 'share'].map((key) => median(rounds.map((r) => r[name][key])));
       results.push({ threads, isa: backend.isa, shape, dropout: rate, name, gflops, share });
       return `${name} ${gflops.toFixed(0).padStart(4)} ${share.toFixed(2)}`;

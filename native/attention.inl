@@ -14,7 +14,7 @@ struct Head {
   int64_t first, length;             // rows of keys and values in the call's tensors
   int64_t first_query, query_count;  // rows of queries
   int64_t column, width, dim;        // columns of all of them
-  int64_t row;                       // floats of a packed row: dim in whole vectors
+  int64_t row, depth;                // of a packed row: dim in whole vectors; its words, in whole vectors
   int64_t keys, score_row;           // their number in whole vectors; distance of rows of scores, in odd cache lines
   const int32_t* places;             // of the queries; null: 0, 1, 2 ...
   int64_t random_row;                // random numbers of a query at place 0
@@ -32,7 +32,8 @@ static Head make_head(const AttentionCall& c, int64_t index) {
   h.first_query = c.query_offsets[sequence], h.query_count = c.query_offsets[sequence + 1] - h.first_query;
   h.places = c.places == nullptr ? nullptr : c.places + h.first_query;
   h.dim = c.head_dim, h.width = c.heads * c.head_dim, h.column = head * c.head_dim;
-  h.row = round_up(h.dim, VL), h.keys = round_up(h.length, VL), h.score_row = odd_lines(h.keys);
+  h.row = round_up(h.dim, VL), h.depth = round_up(ceil_div(h.dim, kPair), VL);
+  h.keys = round_up(h.length, VL), h.score_row = odd_lines(h.keys);
   h.random_row = index * c.max_seq, h.block = 0;
   return h;
 }
@@ -65,38 +66,61 @@ static inline float* take(float** scratch, int64_t floats) {
   return p;
 }
 
-// The head's `count` rows of x from `first` on, times `scale`, filled up with zeros to whole vectors.
+// Where a row of x stands that belongs to a head.
+static inline const float* row_of(const Head& h, const float* x, int64_t row) { return x + row * h.width + h.column; }
+
+// The head's `count` rows of x from `first` on, times `scale`, filled up with zeros to whole vectors of words.
 static float* pack(const Head& h, const float* x, int64_t first, int64_t count, float scale, float** scratch) {
-  float* y = take(scratch, count * h.row);
+  float* y = take(scratch, count * h.depth);
   for (int64_t i = 0; i < count; ++i) {
-    const float* from = x + (first + i) * h.width + h.column;
-    for (int64_t j = 0; j < h.row; j += VL)
-      store(y + i * h.row + j, load_count(from + j, least(VL, h.dim - j)) * scale);
+    const float* from = row_of(h, x, first + i);
+    for (int64_t d = 0; d < h.depth; d += VL)
+      store(y + i * h.depth + d, load_words(from + kPair * d, h.dim - kPair * d, scale));
   }
   return y;
 }
 
 // Keys or values times `scale`, turned, in panels of kTileVecs vectors; columns behind the last are zeros.
 static Right pack_turned(const Head& h, const float* x, float scale, float** scratch) {
-  float* y = take(scratch, h.keys * h.row);
+  float* y = take(scratch, h.keys * h.depth);
   for (int64_t j = 0; j < h.keys; j += VL) {
     const int64_t panel = j / (kTileVecs * VL) * (kTileVecs * VL), cols = least(kTileVecs * VL, h.keys - panel);
-    float* to = y + panel * h.row + (j - panel);
-    for (int64_t d = 0; d < h.dim; d += VL) {
-      const float* from = x + (h.first + j) * h.width + h.column + d;
-      if (h.length - j >= VL && h.dim - d >= VL) {
-        turn_square(from, h.width, to + d * cols, cols, [=](Vec part) { return part * scale; });
+    float* to = y + panel * h.depth + (j - panel);
+    for (int64_t d = 0; d < h.depth; d += VL) {
+      const float* from = row_of(h, x, h.first + j) + kPair * d;
+      const int64_t numbers = h.dim - kPair * d;
+      if (h.length - j >= VL && numbers >= kPair * VL) {
+        turn_words(from, h.width, to + d * cols, cols, scale);
         continue;
       }
       Vec square[VL];
-      for (int i = 0; i < VL; ++i) {
-        square[i] = j + i < h.length ? load_count(from + i * h.width, least(VL, h.dim - d)) * scale : Vec{};
-      }
+      for (int i = 0; i < VL; ++i)
+        square[i] = j + i < h.length ? load_words(from + i * h.width, numbers, scale) : Vec{};
       transpose_square(square);
       for (int i = 0; i < VL; ++i) store(to + (d + i) * cols, square[i]);
     }
   }
-  return {y, 0, h.row};
+  return {y, 0, h.depth};
+}
+
+// Some rows of queries as a factor; floats are read where they lie, and so are values.
+static inline Left lay_queries(const Head& h, const float* q, int64_t first, int64_t rows, float* scratch) {
+  if (kPair == 1) return {row_of(h, q, first), h.width, 1};
+  return {pack(h, q, first, rows, 1.f, &scratch), h.depth, 1};
+}
+
+static Right lay_values(const Head& h, const float* v, float** scratch) {
+  if (kPair == 1 && h.dim == h.row) return {row_of(h, v, h.first), h.width, 0};
+  float* y = take(scratch, ceil_div(h.length, kPair) * h.row);
+  for (int64_t i = 0; i < h.length; i += kPair) {
+    const float *row = row_of(h, v, h.first + i), *next = row + h.width;
+    for (int64_t j = 0; j < h.row; j += VL) {
+      const int64_t n = least(VL, h.dim - j);
+      const Vec odd = i + 1 < h.length ? load_count(next + j, n) : Vec{};
+      store(y + i / kPair * h.row + j, join_rows(load_count(row + j, n), odd));
+    }
+  }
+  return {y, h.row, 0};
 }
 
 // What scores begin with: the bias of each key; those that fill up the last vector are hidden, as keys of -inf are.
@@ -107,11 +131,6 @@ static float* pack_bias(const Head& h, const AttentionCall& c, float** scratch) 
     y[j] = bias < kHidden ? kHidden : bias;
   }
   return y;
-}
-
-// The head's rows of a tensor as a factor, from row `first` of the queries on.
-static inline Left query_rows(const Head& h, const float* x, int64_t first) {
-  return {x + (h.first_query + first) * h.width + h.column, h.width, 1};
 }
 
 static inline int64_t random_row(const Head& h, int64_t query) {
@@ -140,7 +159,7 @@ struct Powers {
     void put(float* to, Vec score, int64_t j) {
       const Vec power = vexp2(score);
       sum += power;
-      store(to, Drop ? only(kept[j], power) : power);
+      store_words(to, j, Drop ? only(kept[j], power) : power);
     }
     void close() const { store(to_sum, sum); }
   };
@@ -193,12 +212,12 @@ static void powers(const Head& h, Left q, Right k, const float* bias, Mask mask,
                    float* tops, float* sums, Ahead* ahead) {
   float folded[(kQueries + VL) * VL] = {};
   const Powers<Drop> ending = {mask, folded};
-  product(rows, h.keys / VL, h.dim, q, k, bias, scores, h.score_row, ahead, ending);
+  product(rows, h.keys / VL, ceil_div(h.dim, kPair), q, k, bias, scores, h.score_row, ahead, ending);
   add_lanes(folded, rows, sums);
   bool all = true;
   for (int64_t i = 0; i < rows; ++i) tops[i] = 0.f, all = all && in_range(sums[i]);
   if (all) return;
-  product(rows, h.keys / VL, h.dim, q, k, bias, scores, h.score_row, ahead);
+  product(rows, h.keys / VL, ceil_div(h.dim, kPair), q, k, bias, scores, h.score_row, ahead);
   for (int64_t i = 0; i < rows; ++i) {
     float* p = scores + i * h.score_row;
     if (!in_range(sums[i])) tops[i] = row_max(p, h.keys);
@@ -238,20 +257,20 @@ static void attend(const Head& h, const Head& next, const AttentionCall& c, cons
                    float* scratch) {
   if (h.query_count == 0) return;
   const Right k = pack_turned(h, c.k, c.scale * kLog2e, &scratch);
-  const bool whole = h.dim == h.row;  // values and results are read and written where they lie
-  const Right v = whole ? Right{c.v + h.first * h.width + h.column, h.width, 0}
-                        : Right{pack(h, c.v, h.first, h.length, 1.f, &scratch), h.row, 0};
+  const Right v = lay_values(h, c.v, &scratch);
+  const bool whole = h.dim == h.row;  // results are written where they lie
   const float* bias = pack_bias(h, c, &scratch);
   float *scores = take(&scratch, kQueries * h.score_row), *out = take(&scratch, kQueries * h.row);
+  float* words = take(&scratch, kQueries * h.depth);
   float tops[kQueries + VL] = {}, sums[kQueries + VL] = {};
   const float kept = drop == nullptr ? 1.f : drop->scale;
   const float* const tensors[] = {c.k, c.v, c.q, y};
   Ahead ahead = ahead_of(next, tensors, 4);
   for (int64_t first = 0; first < h.query_count; first += kQueries) {
     const int64_t rows = least(kQueries, h.query_count - first);
+    const Left q = lay_queries(h, c.q, h.first_query + first, rows, words);
     const Mask mask = draw_mask(h, drop, first, rows, scratch);
-    (drop == nullptr ? powers<false> : powers<true>)(h, query_rows(h, c.q, first), k, bias, mask, rows, scores, tops,
-                                                     sums, &ahead);
+    (drop == nullptr ? powers<false> : powers<true>)(h, q, k, bias, mask, rows, scores, tops, sums, &ahead);
     for (int64_t i = 0; i < rows; i += VL) {
       const Vec sum = load(sums + i);
       store(tops + i, load(tops + i) * kLn2 + vlog(sum));
@@ -259,7 +278,8 @@ static void attend(const Head& h, const Head& next, const AttentionCall& c, cons
     }
     const Left p = {scores, h.score_row, 1};
     float* to = whole ? y + (h.first_query + first) * h.width + h.column : out;
-    product(rows, h.row / VL, h.length, p, v, kZeros, to, whole ? h.width : h.row, &ahead, Scaled{sums});
+    product(rows, h.row / VL, ceil_div(h.length, kPair), p, v, kZeros, to, whole ? h.width : h.row, &ahead,
+            Scaled{sums});
     if (!whole) unpack(h, out, h.first_query + first, rows, 1.f, y);
     for (int64_t i = 0; i < rows; ++i) lse[(h.first_query + first + i) * c.heads + h.column / h.dim] = tops[i];
   }
@@ -284,7 +304,7 @@ static inline void each_head(const Run* run, const AttentionCall& c, int64_t par
 static void attention(const Run* run, const AttentionCall* call, float* y, float* lse) {
   const AttentionCall& c = *call;
   const int64_t keys = round_up(c.max_seq, 16), row = round_up(c.head_dim, 16);
-  const int64_t floats = 2 * keys * row + keys + kQueries * (odd_lines(keys) + row + keys + kBlock);
+  const int64_t floats = 2 * keys * row + keys + kQueries * (odd_lines(keys) + 2 * row + keys + kBlock);
   const int64_t parts = parts_of(c.sequences * c.heads, run->threads, c.query_rows / most(1, c.sequences));
   each_head(run, c, parts, floats, [&](const Head& h, const Head& next, const Dropout* drop, float* scratch) {
     attend(h, next, c, drop, y, lse, scratch);

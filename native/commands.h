@@ -129,11 +129,12 @@ inline double attention_flops(const AttentionCall& c, int products) {
 }
 
 inline void run_attention(Job& job) {
+  const bool bf16 = take<int>(job) != 0;
   const AttentionCall call = take_attention(job);
   job.flops = attention_flops(call, 2);
   float *y, *lse;
   take_all(job, y, lse);
-  job.table->attention(job.run, &call, y, lse);
+  (bf16 ? job.table->bf16->attention : job.table->attention)(job.run, &call, y, lse);
 }
 
 inline void run_attention_grad(Job& job) {

@@ -23,4 +23,4 @@ static const int64_t kInt8Rows = 14, kInt8Piece = 128 * 1024;
 
 static double loop(int64_t rounds) { return dot_loop<IVec, 4, dot_int8>(rounds); }
 
-extern "C" const Narrow BG_NARROW = {"avx512_vnni", loop, matmul_int8, pack_int8};
+extern "C" const Narrow BG_NARROW = {"avx512_vnni", loop, matmul_int8, pack_int8, nullptr};

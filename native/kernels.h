@@ -146,6 +146,8 @@ struct Narrow {
   // rounded up.
   void (*matmul)(const Run*, const MatmulCall*);
   void (*pack)(const Run*, const float* b, float* y, int64_t k, int64_t n, int transpose_b);
+  // In bf16 alone; without an instruction that of KernelTable.
+  void (*attention)(const Run*, const AttentionCall*, float* y, float* lse);
 };
 
 struct KernelTable {

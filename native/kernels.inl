@@ -23,13 +23,14 @@ static const int64_t kPair = 1;
 #include "gemm_streams.inl"
 #include "gemm.inl"
 #include "small.inl"
+#include "attention_floats.inl"
 #include "attention.inl"
 #include "attention_grad.inl"
 #include "roof.inl"
 #include "narrow.inl"
 
-static const Narrow kBf16 = {nullptr, fma_loop, matmul_bf16, pack_bf16};
-static const Narrow kInt8 = {nullptr, fma_loop, matmul_int8, pack_int8};
+static const Narrow kBf16 = {nullptr, fma_loop, matmul_bf16, pack_bf16, attention};
+static const Narrow kInt8 = {nullptr, fma_loop, matmul_int8, pack_int8, nullptr};
 
 extern "C" const KernelTable BG_TABLE = {
     .isa = BG_ISA,

@@ -1,5 +1,5 @@
 // Products small enough for the caches: attention's, of one head at a time. Every element is a sum in the order of its
-// index, so neither the size nor the place of a tile changes a bit.
+// index, so neither the size nor the place of a tile changes a bit. An index of k is that of a word: kPair numbers.
 
 // Rows and vectors of the accumulators.
 #if VL == 16
@@ -99,7 +99,7 @@ static inline __attribute__((always_inline)) void product_tile(const Strip& t, c
     BG_UNROLL for (int j = 0; j < N; ++j) right[j] = load(b + j * VL);
     BG_UNROLL for (int i = 0; i < M; ++i) {
       const Vec factor = splat(Side ? left.at[0][i] : *left[i]);
-      BG_UNROLL for (int j = 0; j < N; ++j) sum[i][j] += factor * right[j];
+      BG_UNROLL for (int j = 0; j < N; ++j) sum[i][j] = multiply_add(sum[i][j], factor, right[j]);
     }
     left.move(step), b += t.row_b;
   };

@@ -117,6 +117,8 @@ export interface AttentionCall {
   readonly scale: number;
   /** Dropout on the probabilities: row (s * heads + h) * maxSeq + i of its random numbers belongs to the query at place i. */
   readonly dropout: { readonly rate: number; readonly key: RandomKey } | null;
+  /** bf16: on the way forward both products may round what they multiply, where that is faster. Absent: f32. */
+  readonly precision?: Exclude<Precision, 'int8'>;
 }
 
 /** Dropout within a fused kernel: row i draws the random numbers of row i of the key's tensor, or of row rows[i]. */

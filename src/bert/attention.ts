@@ -88,8 +88,15 @@ export class SelfAttention extends Module {
       scale: this.scale,
       maxSeq: layout.input.maxSeq,
       dropout: this.probsDropout(layout, pass),
+      precision: this.precision(pass),
     };
     return q.attention(k, v, layout.keyBias, layout.offsets, attrs, asking);
+  }
+
+  /** Where weights are multiplied in fewer bits, scores and probabilities are as well, unless they are to be trained by. */
+  private precision({ training }: Pass): 'f32' | 'bf16' {
+    const { factor } = this.query.weight;
+    return training || factor === null || factor.precision === 'f32' ? 'f32' : 'bf16';
   }
 
   private probsDropout(layout: AttentionLayout, pass: Pass): AttentionAttrs['dropout'] {

@@ -1,4 +1,4 @@
-import type { AttentionCall, Backend } from '../backend/backend.js';
+import type { AttentionCall, Backend, Precision } from '../backend/backend.js';
 import { ShapeError } from '../core/errors.js';
 import type { RandomKey } from '../core/random.js';
 import type { Shape } from '../core/shape.js';
@@ -21,6 +21,8 @@ export interface AttentionAttrs {
   readonly maxSeq: number;
   /** On the probabilities: row (s * heads + h) * maxSeq + i of the key's random numbers belongs to the query at place i. */
   readonly dropout: { readonly rate: number; readonly key: RandomKey } | null;
+  /** Of both products, forwards. Absent: f32. */
+  readonly precision?: Exclude<Precision, 'int8'>;
 }
 
 /** Inputs where every row asks, and where `queryOffsets` and `places` follow. */

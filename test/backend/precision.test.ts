@@ -128,6 +128,37 @@ describeIf(
   });
 });
 
+/** y of attention over sequences of 3 and 40 rows, 2 heads of 5. */
+async function attended(backend: Backend, precision?: 'f32' | 'bf16'): Promise<Float32Array> {
+  const rng = new Rng(4, 5);
+  const sizes = { rows: 43, queryRows: 43, sequences: 2, heads: 2, headDim: 5, maxSeq: 40, scale: 0.5 };
+  const floats = (length: number) => backend.upload(Float32Array.from({ length }, () => 4 * rng.uniform() - 2));
+  const [q, k, v, y, keyBias, lse] = [430, 430, 430, 430, 43, 86].map(floats);
+  const offsets = backend.upload(Int32Array.of(0, 3, 43));
+  const call = { q, k, v, keyBias, offsets, queries: null, ...sizes, dropout: null };
+  backend.kernels.attention({ ...call, ...(precision && { precision }) }, y, lse);
+  const result = (await backend.read(y)) as Float32Array;
+  for (const buf of [q, k, v, y, keyBias, lse, offsets]) backend.free(buf);
+  return result;
+}
+
+describe.each(BACKENDS.filter(({ dtype }) => dtype === 'f32'))('attention in bf16, $name', ({ create }) => {
+  test('is that of floats but for rounding, and itself where nothing is faster', async () => {
+    const backend = create();
+    const [exact, plain, rounded] = [
+      await attended(createJsBackend('f32')),
+      await attended(backend),
+      await attended(backend, 'bf16'),
+    ];
+    const off = rounded.map((value, i) => Math.abs(value - exact[i]));
+    // Scores of 5 products of numbers below 2, with two roundings each, and a probability with one; values below 2.
+    expect(Math.max(...off)).toBeLessThan(2 * (2 * 0.5 * 5 * 4 * 2 * 2 ** -9 + 2 * 2 ** -8));
+    if (backend.multipliers?.bf16 != null) expect(rounded).not.toEqual(plain);
+    else expect(rounded).toEqual(plain);
+    expect(backend.liveBytes).toBe(0);
+  });
+});
+
 const NARROW = BACKENDS.filter(({ dtype, create }) => dtype === 'f32' && create().multipliers !== undefined);
 
 describe.each(NARROW)('at the ends of the range, $name', ({ create }) => {

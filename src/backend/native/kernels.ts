@@ -223,7 +223,7 @@ export class NativeKernels extends NormKernels implements Kernels {
   attention(call: AttentionCall, y: Buf, lse: Buf): void {
     const { queryRows, heads, headDim } = call;
     const outputs = [this.at(y, queryRows * heads * headDim), this.at(lse, queryRows * heads)];
-    this.queue.push('attention', ...this.attentionWords(call), ...outputs);
+    this.queue.push('attention', Number(call.precision === 'bf16'), ...this.attentionWords(call), ...outputs);
   }
 
   attentionGrad(call: AttentionCall, y: Buf, lse: Buf, dY: Buf, dQ: Buf, dK: Buf, dV: Buf): void {

@@ -11,10 +11,10 @@ struct Batch {
   int64_t heads, dim, longest, width, rows, size;
   double rate;
   Floats q, k, v, bias, d_y;
+  float scale = 0.7f;
 };
 
 const RandomKey kKey = {1, 2, 3, 4, 5};
-const float kScale = 0.7f;
 
 Batch make_batch(const Ints& lengths, int64_t heads, int64_t dim, double rate, float shift = 0) {
   Batch b = {{0}, heads, dim, *std::max_element(lengths.begin(), lengths.end()), heads * dim, 0, 0, rate, {}, {},
@@ -28,8 +28,9 @@ Batch make_batch(const Ints& lengths, int64_t heads, int64_t dim, double rate, f
   return b;
 }
 
-// Sequences from .. to - 1 by themselves.
-void run_batch(const KernelTable& t, const Run* run, const Batch& b, size_t from, size_t to, float* out) {
+// Sequences from .. to - 1 by themselves; in bf16 the way forward alone.
+void run_batch(const KernelTable& t, const Run* run, const Batch& b, size_t from, size_t to, float* out,
+               bool bf16 = false) {
   const int64_t first = b.offsets[from], rows = b.offsets[to] - first, at = first * b.width, size = rows * b.width;
   Ints offsets;
   for (size_t i = from; i <= to; ++i) offsets.push_back(b.offsets[i] - (int32_t)first);
@@ -46,11 +47,12 @@ void run_batch(const KernelTable& t, const Run* run, const Batch& b, size_t from
                      b.heads,
                      b.dim,
                      b.longest,
-                     kScale,
+                     b.scale,
                      b.rate,
                      kKey};
   c.key.row += (int64_t)from * c.heads * c.max_seq;
   float* lse = out + 4 * size;
+  if (bf16) return t.bf16->attention(run, &c, out, lse);
   t.attention(run, &c, out, lse);
   t.attention_grad(run, &c, out, lse, b.d_y.data() + at, out + size, out + 2 * size, out + 3 * size);
 }
@@ -63,7 +65,7 @@ void exact_query(const Batch& b, int64_t sequence, int64_t head, int64_t index, 
   double *y = out.data(), *d_q = y + b.size, *d_k = d_q + b.size, *d_v = d_k + b.size, sum = 0, flow = 0;
   Doubles p(length), keep(length, 1), d_p(length);
   for (int64_t j = 0; j < length; ++j) {
-    for (int64_t i = 0; i < b.dim; ++i) p[j] += (double)b.q[at + i] * b.k[keys + j * b.width + i] * kScale;
+    for (int64_t i = 0; i < b.dim; ++i) p[j] += (double)b.q[at + i] * b.k[keys + j * b.width + i] * b.scale;
     sum += p[j] = exp(p[j] + b.bias[first + j]);
     if (b.rate > 0)
       keep[j] = random_number(kKey, random_row, b.longest, j) < llround(b.rate * 65536) ? 0 : 1 / (1 - b.rate);
@@ -79,7 +81,7 @@ void exact_query(const Batch& b, int64_t sequence, int64_t head, int64_t index, 
     flow += p[j] * d_p[j];
   }
   for (int64_t j = 0; j < length; ++j) {
-    const double d_score = p[j] * (d_p[j] - flow) * kScale;
+    const double d_score = p[j] * (d_p[j] - flow) * b.scale;
     for (int64_t i = 0, key = keys + j * b.width; i < b.dim; ++i, ++key)
       d_q[at + i] += d_score * b.k[key], d_k[key] += d_score * b.q[at + i];
   }
@@ -116,7 +118,7 @@ void check_some(const KernelTable& t, const Ints& lengths, int64_t dim, double r
                      b.heads,
                      b.dim,
                      b.longest,
-                     kScale,
+                     b.scale,
                      b.rate,
                      kKey};
   float *y = out.data(), *d_q = y + size, *d_k = d_q + size, *d_v = d_k + b.size, *lse = d_v + b.size;
@@ -153,6 +155,25 @@ void check_batch(const KernelTable& t, const Ints& lengths, int64_t dim, double 
   }
 }
 
+// Queries, keys and values that are bf16 numbers, also times scale log2 e = 1, so that probabilities alone are rounded:
+// by 2^-8 of themselves.
+void check_bf16(const KernelTable& t, const Ints& lengths, int64_t dim, double rate, float shift = 0) {
+  Batch b = make_batch(lengths, 2, dim, rate, shift);
+  for (Floats* x : {&b.q, &b.k, &b.v})
+    for (float& number : *x) number = roundf(number * 64) / 64;
+  b.scale = 0.693147181f;
+  Doubles exact(4 * b.size + b.rows * b.heads);
+  for (size_t s = 0; s < lengths.size(); ++s)
+    for (int64_t i = 0; i < b.heads * lengths[s]; ++i) exact_query(b, (int64_t)s, i % b.heads, i / b.heads, exact);
+  exact.resize(b.size);
+  const double bound = ldexp(1, -8) / (1 - rate) + ldexp(1, -20) * ((double)dim + fabs(shift));
+  check(t, "attention in bf16, dim " + std::to_string(dim), exact, bound, [&](const Run* run, float* y) {
+    Floats all(4 * b.size + b.rows * b.heads);
+    run_batch(t, run, b, 0, lengths.size(), all.data(), true);
+    std::copy_n(all.begin(), b.size, y);
+  });
+}
+
 // Keys of -inf have no weight; where no other is left, there is no result, and where a score is NaN.
 void check_hidden(const KernelTable& t) {
   Batch b = make_batch({40, 3, 20}, 1, 16, 0);
@@ -177,12 +198,14 @@ void check_attention(const KernelTable& t) {
     check_batch(t, {5, 0, 100}, 16, rate, 1);
     check_batch(t, {400}, 32, rate, 1);  // long enough for several parts of its keys
     check_batch(t, {389, 0, 20}, 16, rate, 1);
+    for (const int64_t dim : {1, 5, 32, 64, 80, 300}) check_bf16(t, {3, 1, 0, 17, 64, 65, 150}, dim, rate);
     for (const int64_t dim : {5, 32, 64}) check_some(t, {3, 1, 0, 17, 64, 150}, dim, rate);
     check_some(t, {400, 3}, 16, rate);
     // Powers of some rows, or of all, are out of range unless their largest score is taken off.
     for (const float shift : {33.f, -33.f, 200.f, -500.f}) {
       check_batch(t, {40, 17}, 16, rate, 2, shift);
       check_some(t, {40, 17}, 16, rate, shift);
+      check_bf16(t, {40, 17}, 16, rate, shift);
     }
   }
   check_hidden(t);
