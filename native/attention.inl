@@ -60,12 +60,6 @@ static int64_t parts_of(int64_t count, int64_t threads, int64_t queries) {
   return best;
 }
 
-static inline float* take(float** scratch, int64_t floats) {
-  float* p = *scratch;
-  *scratch += round_up(floats, 16);
-  return p;
-}
-
 // Where a row of x stands that belongs to a head.
 static inline const float* row_of(const Head& h, const float* x, int64_t row) { return x + row * h.width + h.column; }
 

@@ -81,3 +81,10 @@ static inline float row_max(const float* x, int64_t n) {
   };
   return fold_lanes(fold(n, splat(-__builtin_inff()), value, larger), larger);
 }
+
+// The next `floats` of some scratch.
+static inline float* take(float** scratch, int64_t floats) {
+  float* p = *scratch;
+  *scratch += round_up(floats, 16);
+  return p;
+}
