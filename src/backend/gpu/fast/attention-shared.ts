@@ -12,7 +12,7 @@ import {
   standing,
 } from './attention-shader.js';
 import { each, outerProduct } from './matmul-form.js';
-import { fromNeighbours, turned } from './matmul-registers.js';
+import { fromNeighbour, turned } from './matmul-registers.js';
 import { SHARERS } from './tiles.js';
 
 /** Queries of a workgroup, which is one subgroup. */
@@ -42,7 +42,6 @@ ${each(KEYS, (e) => `      let k${e} = row_k(key${e}, head, d);`)}
 ${each(
   4,
   (e) => `      {
-${each(GROUPS, (i) => `      let a${i} = ${fromNeighbours(`q${i}`, e, false)};`)}
 ${each(
   KEYS / 4,
   (g) =>
@@ -51,7 +50,7 @@ ${each(
       e,
     )};`,
 )}
-${outerProduct(QUERIES, KEYS / 4, score)}
+${outerProduct(QUERIES, KEYS / 4, score, (r) => fromNeighbour('q', r, e, false))}
       }`,
 )}
     }`;
@@ -87,9 +86,8 @@ ${each(
   4,
   (e) => `      {
       let row = base + min(first + 4u * j + ${e}u, count - 1u);
-${each(GROUPS, (i) => `      let a${i} = ${fromNeighbours(`p${i}`, e, false)};`)}
 ${each(headDim / 16, (c) => `      let b${c} = row_v(row, head, ${4 * c}u + lane);`)}
-${outerProduct(QUERIES, headDim / 16, sum)}
+${outerProduct(QUERIES, headDim / 16, sum, (r) => fromNeighbour('p', r, e, false))}
       }`,
 )}
     }`;

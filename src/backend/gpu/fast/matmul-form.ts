@@ -37,12 +37,19 @@ export const each = (count: number, text: (i: number) => string): string =>
 /** Names of the accumulators: row i of the thread, four columns of group j. */
 export const sum = (i: number, j: number): string => `c${i}_${j}`;
 
-/** One step of k: sums += a column of op(a) times a row of op(b), both in registers as vectors. @param to names of the sums */
-export function outerProduct(rows: number, groups: number, to = sum): string {
-  return each(rows, (i) =>
-    each(groups, (j) => `      ${to(i, j)} = fma(vec4<f32>(a${i >> 2}[${i & 3}]), b${j}, ${to(i, j)});`),
-  );
+/**
+ * One step of k: sums += a column of op(a) times a row of op(b), the row in registers as vectors `b0` ..
+ * @param to names of the sums @param of element i of the column, read just before it is used: it takes up no register until then
+ */
+export function outerProduct(rows: number, groups: number, to = sum, of = fromVectors): string {
+  return each(rows, (i) => {
+    const products = each(groups, (j) => `        ${to(i, j)} = fma(s, b${j}, ${to(i, j)});`);
+    return `      { let s = vec4<f32>(${of(i)});\n${products} }`;
+  });
 }
+
+/** Element i of a column of op(a) in registers as vectors `a0` .. */
+const fromVectors = (i: number): string => `a${i >> 2}[${i & 3}]`;
 
 /** Where row i of a thread lies: groups of four, as far apart as all threads' groups together. */
 export const rowOf = (i: number, threads: number): string => `row0 + ${(i >> 2) * threads * 4 + (i & 3)}u + ly * 4u`;

@@ -1,11 +1,14 @@
-import { closing, each, type MatmulForm, opening, outerProduct, rowOf } from './matmul-form.js';
+import { closing, each, type MatmulForm, opening, outerProduct, rowOf, sum } from './matmul-form.js';
 import { threadsOf } from './tiles.js';
 
-/** Column `e` of a block of op(a), 4 x 4, of which each of four threads has read a row; or a column, as it lies in memory. */
-export const fromNeighbours = (name: string, e: number, turned: boolean): string =>
-  turned
-    ? `subgroupBroadcast(${name}, ${e}u)`
-    : `vec4<f32>(${[0, 1, 2, 3].map((r) => `subgroupBroadcast(${name}[${e}], ${r}u)`).join(', ')})`;
+/**
+ * Element `e` of row i of op(a), of which each of four threads has read a row of every block `name0` .. of 4 x 4; or, turned,
+ * a column.
+ */
+export const fromNeighbour = (name: string, i: number, e: number, turned: boolean): string => {
+  const [element, thread] = turned ? [i & 3, e] : [e, i & 3];
+  return `subgroupBroadcast(${name}${i >> 2}[${element}], ${thread}u)`;
+};
 
 /**
  * Reads four steps of k of four rows of op(a), or four columns of op(b): of vectors, what of their places does not depend on k
@@ -56,10 +59,12 @@ export function registerBody(form: MatmulForm): string {
   const col = (j: number): string => `col0 + ${j * tx * 4}u + lx * 4u`;
   const a = reader('a', form, !transposeA, tile.shared ? 'lane' : null);
   const b = reader('b', form, transposeB, null);
+  const column = (e: number): string =>
+    each(rows / 4, (i) => `      let a${i} = ${transposeA ? `a${i}_${e}` : turn(`a${i}`, e)};`);
+  const shared = (e: number) => (i: number) => fromNeighbour('a', i, e, transposeA);
   const step = (e: number): string => `    {
-${each(rows / 4, (i) => `      let a${i} = ${tile.shared ? fromNeighbours(`a${i}`, e, transposeA) : transposeA ? `a${i}_${e}` : turn(`a${i}`, e)};`)}
 ${each(groups, (j) => `      let b${j} = ${transposeB ? turn(`b${j}`, e) : `b${j}_${e}`};`)}
-${outerProduct(rows, groups)}
+${tile.shared ? outerProduct(rows, groups, sum, shared(e)) : `${column(e)}\n${outerProduct(rows, groups)}`}
     }`;
   return `
 @compute @workgroup_size(${tx}, ${ty})
