@@ -19,33 +19,50 @@ static const int64_t kKept = 64;
 // band, so that a thread that is done helps another one.
 struct Cut {
   int64_t bands, parts, slivers, groups;
+  double cost;
 };
 
 // Threads stand in a grid of bands times columns, costs in cycles an index of k. The more bands, the more threads pack
 // the same part of b. With columns, rows of y have two owners: a processor that guesses where a row goes on fetches
-// what the other one is writing, and each row costs both about 1000 cycles.
+// what the other one is writing, and each row costs both about 1000 cycles. Across, a row of y is a column here.
 static Cut cut(const Product& g) {
   const int64_t slivers = ceil_div(g.n, NR);
-  const double cost_a = 0.1, cost_b = g.call->packed ? 0 : (g.b.turned ? 0.23 : 0.08), cost_y = 1000. / (double)g.k;
+  const double cost_a = g.a.turned ? 0.02 : 0.1, cost_b = g.call->packed ? 0 : (g.b.turned ? 0.23 : 0.08),
+               cost_y = 1000. / (double)g.k;
+  const double cost_tile = 1. / 16 + (g.across ? 0.36 / (double)g.depth : 0);
   int64_t bands = 1;
   double least_cost = 0;
-  for (int64_t i = 1; i <= g.threads; ++i) {
+  for (int64_t i = 1; i <= (g.across ? 1 : g.threads); ++i) {
     if (g.threads % i != 0) continue;
     const double rows = (double)ceil_div(g.m, i), cols = (double)(ceil_div(slivers, g.threads / i) * NR);
-    const double cost = rows * cols / 16 + rows * (i < g.threads ? cost_a + cost_y : cost_a) + cols * cost_b;
+    const double cost =
+        rows * cols * cost_tile + rows * (i < g.threads && !g.across ? cost_a + cost_y : cost_a) + cols * cost_b;
     if (i == 1 || cost < least_cost) bands = i, least_cost = cost;
   }
   const int64_t columns = g.threads / bands, share = ceil_div(slivers, columns);
   const int64_t parts = least(slivers, columns * ceil_div(share, most(1, kPart / (g.depth * NR)))),
                 panels = ceil_div(ceil_div(g.m, bands), MR);
   const int64_t groups = g.blocks > 1 || g.threads == 1 ? 1 : least(most(1, panels / 4), most(1, 6 * columns / parts));
-  return {bands, parts, ceil_div(slivers, parts), groups};
+  return {bands, parts, ceil_div(slivers, parts), groups, least_cost};
 }
 
-static void multiply(const Run* run, const Product& g) {
+// Few rows times b^T: turning a costs less than turning b, and tiles of b a^T are turned instead. Not where lines of y,
+// met twice by neighbouring tiles, push each other out; nor with a function, which has more to do than turning saves.
+static Cut exchange_or_cut(Product* g) {
+  const Cut c = cut(*g);
+  const int plain = g->call->epilogue == kNone || g->call->epilogue == kAddTo;
+  if (kPair > 1 || !plain || !g->a.turned || !g->b.turned || g->call->packed || g->n % kSet == 0) return c;
+  const Product other = {g->call, g->b, g->a, g->y, g->x, g->n, g->m, g->blocks, g->depth, g->k, g->threads, 1};
+  const Cut d = cut(other);
+  if (d.cost >= c.cost) return c;
+  *g = other;
+  return d;
+}
+
+static void multiply(const Run* run, Product g) {
   const int64_t product = __atomic_add_fetch(&products, 1, __ATOMIC_RELAXED);
   if (streams(*g.call)) return multiply_streams(run, g, product);
-  const Cut c = cut(g);
+  const Cut c = exchange_or_cut(&g);
   const int64_t slivers = ceil_div(g.n, NR), pieces = c.bands * c.groups;
   const int64_t height = ceil_div(ceil_div(g.m, pieces), MR), panels = c.groups * height * g.blocks;
   const int64_t kept = kPair > 1 && c.parts > 1 && panels <= kKept ? panels : 1;
@@ -106,7 +123,7 @@ static void matmul(const Run* run, const MatmulCall* call) {
       const Operand b = operand(c.b + i * c.stride_b, c.n, c.k, c.transpose_b);
       const int64_t at = i * c.m * c.n;
       multiply(run,
-               {&c, a, b, c.y + at, c.x ? c.x + at : nullptr, c.m, c.n, blocks, depth, k, alone ? 1 : run->threads});
+               {&c, a, b, c.y + at, c.x ? c.x + at : nullptr, c.m, c.n, blocks, depth, k, alone ? 1 : run->threads, 0});
     }
   };
   parallel(run, c.batch, alone ? most(1, 64 * 64 * 64 / work) : c.batch, body);

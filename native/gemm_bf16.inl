@@ -70,7 +70,8 @@ static void pack_columns(const Operand& o, int64_t first, int64_t p, int64_t dep
         const auto halves = [=](int r, int c) {
           return join_halves(load(at(r) + kPair * c), load(at(r + 8) + kPair * c));
         };
-        turn_halves(halves, sliver + q * NR + j, NR);
+        float* to = sliver + q * NR + j;
+        turn_halves(halves, [=](int c, Vec column) { store(to + c * NR, column); });
         continue;
       }
       Vec row[VL];

@@ -2,14 +2,6 @@
 
 static inline Vec multiply_add(Vec sum, Vec a, Vec b) { return sum + a * b; }
 
-static inline void copy_rows(const float* x, int64_t stride, int64_t rows, int64_t depth, float* panel) {
-  for (int64_t r = 0; r < rows; ++r, x += stride, panel += kRow) {
-    int64_t q = 0;
-    for (; q + VL <= depth; q += VL) store(panel + q, load(x + q));
-    if (q < depth) store(panel + q, load_part(x + q, depth - q));
-  }
-}
-
 // Columns first .. last - 1 where k is not contiguous, for indices p .. p + depth - 1: in strips of `width`, `step`
 // floats to the next index and `stride` to the next strip. sums[i] += the numbers of column i, in order, unless null.
 static void pack_rows(const Operand& o, int64_t first, int64_t last, int64_t width, int64_t step, int64_t p,
@@ -62,8 +54,7 @@ static void lay_panel(const Operand& o, int64_t i, int64_t rows, int64_t p, bool
   if (!o.turned) {
     if (t->a + (t->depth - 1) * t->step_a + kSide <= o.end) t->keep_a = panel;
   } else if (o.stride % kSet == 0) {
-    copy_rows(t->a, t->step_a, rows, t->depth, panel);
-    t->a = panel, t->step_a = kRow;
+    t->keep_a = panel;
   }
 }
 

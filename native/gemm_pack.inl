@@ -9,6 +9,7 @@ static const int64_t kDepth = 512;  // longest block of k
 // copied, rows kRow floats apart. Else the rows of one index of k stand side by side, kSide floats to the next index.
 static const int64_t kRow = kDepth + 16, kSide = (MR + VL - 1) / VL * VL;
 static const int64_t kPanel = MR * kRow > kDepth* kSide ? MR* kRow : kDepth* kSide;
+static const int64_t kLine = 16;   // floats of a cache line
 static const int64_t kSet = 1024;  // floats: rows a multiple of this apart share a set
 
 // One operand: `size` rows of a or columns of b, with `stride` floats between rows of memory.

@@ -5,7 +5,7 @@ struct Product {
   Operand a, b;
   float *y, *x;                    // x: of the epilogue
   int64_t m, n, blocks, depth, k;  // k: in words
-  int threads;
+  int threads, across;             // across: a and b of the call are exchanged, tiles of y are written turned
 };
 
 // A panel of a, and which one it is: where panels are converted, they are kept for the parts of b to come.
@@ -63,11 +63,11 @@ static inline bool crowded(const Operand& o) { return !o.turned && o.stride % kS
 // A tile of rows from i and of a sliver, but for where its operands lie.
 static inline Tile tile_at(const Product& g, int64_t block, int64_t i, int64_t sliver, Ending* ending) {
   const MatmulCall& c = *g.call;
-  const int64_t j = sliver * NR, at = i * g.n + j;
-  *ending = {c.bias ? c.bias + j : nullptr, c.epilogue, c.fn, g.x ? g.x + at : nullptr};
+  const int64_t j = sliver * NR, at = g.across ? j * g.m + i : i * g.n + j;
+  *ending = {c.bias ? c.bias + (g.across ? i : j) : nullptr, c.epilogue, c.fn, g.x ? g.x + at : nullptr};
   Tile t = {};
   t.depth = depth_of(g, block), t.step_b = NR;
-  t.y = g.y + at, t.stride_y = g.n, t.cols = least(NR, g.n - j);
+  t.y = g.y + at, t.stride_y = g.across ? g.m : g.n, t.cols = least(NR, g.n - j), t.across = g.across;
   t.add = block > 0 || c.epilogue == kAddTo, t.ending = block == g.blocks - 1 ? ending : nullptr;
   return t;
 }
@@ -94,7 +94,7 @@ static void multiply_panel(const Task& t, int64_t block, int64_t i, int64_t rows
       x.next_b = &sliver;
     }
     multiply_tile(x, rows, g.a.turned);
-    if (first.keep_a) first.a = first.keep_a, first.step_a = kSide, first.keep_a = nullptr;
+    if (first.keep_a) first.a = first.keep_a, first.step_a = g.a.turned ? kRow : kSide, first.keep_a = nullptr;
   }
 }
 

@@ -38,6 +38,7 @@ struct Tile {
   int64_t depth;
   float* y;
   int64_t stride_y, cols;
+  int across;            // what the rows of a make are columns of y
   int add;               // to y; else y is written
   const Ending* ending;  // of the last block of k; else null
   Fetch *next_a, *next_b;
@@ -98,18 +99,38 @@ static __attribute__((noinline)) void finish_slowly(const Tile& t, int rows, con
   else finish_with<GeluTanh>(t, rows, sum);
 }
 
+// The sums turned: `rows` of them become columns of y.
+static __attribute__((noinline)) void finish_across(const Tile& t, int64_t rows, const Vec* sum) {
+  const float* row = t.ending == nullptr ? nullptr : t.ending->bias;
+  for (int64_t r = 0; r < rows; r += VL) {
+    const int64_t count = least(VL, rows - r);
+    const Vec bias = row ? load_count(row + r, count) : Vec{};
+    for (int64_t j = 0; j < t.cols; j += VL) {
+      float* y = t.y + j * t.stride_y + r;
+      const auto put = [&](int c, Vec result) {
+        if (j + c >= t.cols) return;
+        if (t.add) result += load_count(y, count);
+        if (row) result += bias;
+        store_count(y, result, count);
+        y += t.stride_y;
+      };
+      turn_each((const float*)(sum + r * NV) + j, NR, put, AsItIs());
+    }
+  }
+}
+
 // What a tile asks for while it multiplies: its rows of y, and what will be packed next. A few lines at a time: a burst
 // would fill the queue of misses and hold up the loads behind it.
 struct Errands {
   const float* y;
-  int64_t stride, rows;
+  int64_t stride, last, rows;  // last: of a row's floats
   Fetch *a, *b;
 
   // Whether there is more to do.
   inline __attribute__((always_inline)) bool step() {
     if (rows > 0) {
       __builtin_prefetch(y, 1);
-      __builtin_prefetch(y + NR - 1, 1);
+      __builtin_prefetch(y + last, 1);
       y += stride, --rows;
     }
     if (a->rate) a->step();
@@ -126,16 +147,32 @@ static const int64_t kSoon = 16;
 namespace {  // a member of a template would be exported from here, and taken for every instruction set
 
 // A panel whose rows are contiguous: one pointer for three rows, as an address may hold a pointer and one or two steps.
+// One that is kept is read from its copy, which is made a line a row ahead of its use.
 template <int R>
 struct RowPanel {
   const float* x[(R + 2) / 3];
   int64_t step;
-  explicit RowPanel(const Tile& t) : step(t.step_a) {
-    BG_UNROLL for (int i = 0; i < (R + 2) / 3; ++i) x[i] = t.a + 3 * i * step;
+  const float* from;
+  float* to;
+  int64_t stride, lines, row;
+  explicit RowPanel(const Tile& t)
+      : step(t.keep_a ? kRow : t.step_a), from(t.a), to(t.keep_a), stride(t.step_a), lines(t.depth / kLine), row(0) {
+    const float* first = t.keep_a ? t.keep_a : t.a;
+    BG_UNROLL for (int i = 0; i < (R + 2) / 3; ++i) x[i] = first + 3 * i * step;
+    if (to) copy(R);
+  }
+  inline __attribute__((always_inline)) void copy(int rows) {
+    for (int i = 0; i < rows && lines > 0; ++i) {
+      __builtin_memcpy(to + row * kRow, from + row * stride, 4 * kLine);
+      if (++row == R) from += kLine, to += kLine, row = 0, --lines;
+    }
   }
   float at(int r) const { return x[r / 3][r % 3 * step]; }
   void next() { BG_UNROLL for (int i = 0; i < (R + 2) / 3; ++i)++ x[i]; }
   void keep() {}
+  inline __attribute__((always_inline)) void keep_four() {
+    if (to) copy((R + 3) / 4);
+  }
 };
 
 // A panel that holds the rows of one index of k side by side.
@@ -154,6 +191,7 @@ struct SidePanel {
     __builtin_prefetch(x + kAhead * step + R - 1, 0, 2);
     to += kSide;
   }
+  void keep_four() {}
 };
 
 // First: the panel or the sliver is met for the first time, is read where it lies, and packed for the tiles to come.
@@ -161,7 +199,7 @@ template <int R, template <int> class Panel, bool First>
 static __attribute__((noinline)) void multiply_tile(const Tile& t) {
   Vec sum[R][NV];
   BG_UNROLL for (int r = 0; r < R; ++r) { BG_UNROLL for (int v = 0; v < NV; ++v) sum[r][v] = Vec{}; }
-  Errands errands = {t.y, t.stride_y, R, t.next_a, t.next_b};
+  Errands errands = {t.y, t.stride_y, t.across ? R - 1 : NR - 1, t.across ? t.cols : R, t.next_a, t.next_b};
   Panel<R> a(t);
   const float* b = t.b;
   float* keep_b = t.keep_b;
@@ -188,15 +226,13 @@ static __attribute__((noinline)) void multiply_tile(const Tile& t) {
   for (bool busy = true; p + 4 <= t.depth; p += 4) {
     for (int q = 0; q < 4; ++q) index();
     if (busy) busy = errands.step();
+    if (First) a.keep_four();
   }
   for (; p < t.depth; ++p) index();
-  if (t.cols == NR && !is_function(t.ending)) {
-    finish_tile<R>(t, sum);
-  } else {
-    Vec all[R][NV];
-    BG_UNROLL for (int r = 0; r < R; ++r) BG_UNROLL for (int v = 0; v < NV; ++v) all[r][v] = sum[r][v];
-    finish_slowly(t, R, all[0]);
-  }
+  if (t.cols == NR && !t.across && !is_function(t.ending)) return finish_tile<R>(t, sum);
+  Vec all[(R + VL - 1) / VL * VL][NV];
+  BG_UNROLL for (int r = 0; r < R; ++r) BG_UNROLL for (int v = 0; v < NV; ++v) all[r][v] = sum[r][v];
+  t.across ? finish_across(t, R, all[0]) : finish_slowly(t, R, all[0]);
 }
 
 typedef void (*TileFn)(const Tile&);
