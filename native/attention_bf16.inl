@@ -13,7 +13,7 @@ static inline void turn_words(const float* x, int64_t stride, float* y, int64_t 
     const float* from = x + r * stride + kPair * c;
     return join_halves(load(from) * scale, load(from + 8 * stride) * scale);
   };
-  turn_halves(halves, y, step);
+  turn_halves(halves, [=](int c, Vec column) { store(y + c * step, column); });
 }
 
 // Words of kPair rows.

@@ -7,6 +7,7 @@
 #include "vec.inl"
 #include "transpose.inl"
 #include "math.inl"
+#include "gelu.inl"
 #include "elementwise.inl"
 #include "reduce.inl"
 #include "random.inl"

@@ -21,15 +21,6 @@
   ROW(MulScalar, x* c, splat(c))                                                \
   ROW(PowScalar, plain_power(x, c), c* plain_power(x, c - 1.f))
 
-static inline Vec gelu(Vec x) {
-  Vec density;
-  return x * normal_cdf(x, &density);
-}
-static inline Vec gelu_slope(Vec x) {
-  Vec density;
-  const Vec cdf = normal_cdf(x, &density);
-  return cdf + x * density;
-}
 // google-research/bert modeling.py:264-277. With s = sigmoid(2 u): s + x s (1 - s) 2 u'.
 static inline Vec gelu_tanh_slope(Vec x) {
   const Vec s = vsigmoid(gelu_tanh_argument(x));

@@ -5,6 +5,7 @@
 #include "kernels.h"
 #include "vec.inl"
 #include "math.inl"
+#include "gelu.inl"
 #include "elementwise.inl"
 #include "roof.inl"
 

@@ -5,6 +5,7 @@
 #include "vec.inl"
 #include "transpose.inl"
 #include "math.inl"
+#include "gelu.inl"
 #include "elementwise.inl"
 #include "reduce.inl"
 #include "indexing.inl"

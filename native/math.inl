@@ -135,19 +135,6 @@ static inline Vec verf(Vec x) {
   return x == x ? y : x;
 }
 
-// Distribution function of the standard normal and its density, which share one exponential:
-// P(-a) = e^(-a^2/2) t q(t), t = 1 / (1 + 0.27 a): the form of Abramowitz and Stegun 7.1.26, fitted anew (degree 6) so
-// that x P(x) is within 2e-8 of exact before rounding. P is within 1.2e-7, x P(x) within 2e-7 absolute or 1.5 ulp.
-static inline Vec normal_cdf(Vec x, Vec* density) {
-  static const float c[] = {-0.1187580834f, 0.4984958914f,  -0.4043508954f,
-                            0.3840546866f,  0.02232131577f, 0.1182371316f};
-  const Vec t = 1.f / (vabs(x) * 0.27f + 1.f);
-  const Vec e = vexp(x * x * -0.5f);
-  const Vec below = polynomial(t, c) * t * e;
-  *density = e * 0.398942280f;
-  return x < 0.f ? below : 1.f - below;
-}
-
 // The tanh form of GELU is x sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3); this returns 2 u.
 static inline Vec gelu_tanh_argument(Vec x) { return x * (x * x * 0.0713548163f + 1.59576912f); }
 
