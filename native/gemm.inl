@@ -61,7 +61,7 @@ static Cut exchange_or_cut(Product* g) {
 
 static void multiply(const Run* run, Product g) {
   const int64_t product = __atomic_add_fetch(&products, 1, __ATOMIC_RELAXED);
-  if (streams(*g.call)) return multiply_streams(run, g, product);
+  if (streams(*g.call)) return multiply_streams(run, g);
   const Cut c = exchange_or_cut(&g);
   const int64_t slivers = ceil_div(g.n, NR), pieces = c.bands * c.groups;
   const int64_t height = ceil_div(ceil_div(g.m, pieces), MR), panels = c.groups * height * g.blocks;

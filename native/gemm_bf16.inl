@@ -12,6 +12,9 @@ static inline Vec join_pairs(Vec a, Vec b) {
   return (Vec)_mm512_permutexvar_epi16(_mm512_loadu_si512(pick), (__m512i)join_halves(a, b));
 }
 
+static inline Vec word_of(const float* x, int64_t stride) { return join_pairs(load(x), load(x + stride)); }
+static inline Vec sum_of(const float* x, int64_t stride) { return load(x) + load(x + stride); }
+
 // sum += a_even b_even + a_odd b_odd in each lane. Subnormal numbers count as 0.
 static inline Vec multiply_add(Vec sum, Vec a, Vec b) {
   return (Vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
@@ -22,7 +25,7 @@ template <bool whole>
 static inline void pack_words(const Operand& o, const float* x, int64_t count, int64_t p, int64_t end, float* to,
                               int64_t step, float* sums) {
   const int64_t stride = o.stride, k = o.k;
-  Vec sum = sums ? load_count(sums, count) : Vec{};
+  Vec sum = sums ? load(sums) : Vec{};
   for (; p < end; ++p, x += kPair * stride, to += step) {
     Vec even, odd = {};
     if (whole) {
@@ -34,11 +37,12 @@ static inline void pack_words(const Operand& o, const float* x, int64_t count, i
     store(to, join_pairs(even, odd));
     sum += even + odd;
   }
-  if (sums) store_count(sums, sum, count);
+  if (sums) store(sums, sum);
 }
 
 // Columns first .. last - 1 where k is not contiguous, for words p .. p + depth - 1: in strips of `width`, `step`
-// floats to the next word and `stride` to the next strip. sums[i] += the numbers of column i, in order, unless null.
+// floats to the next word and `stride` to the next strip. sums: of each column its numbers so far, in order, `step`
+// floats a strip; or null.
 static void pack_rows(const Operand& o, int64_t first, int64_t last, int64_t width, int64_t step, int64_t p,
                       int64_t depth, float* packed, int64_t stride, float* sums) {
   const int64_t kFew = 4;  // words: where rows share a set of the first-level cache, it holds no more
@@ -46,13 +50,14 @@ static void pack_rows(const Operand& o, int64_t first, int64_t last, int64_t wid
     const int64_t few = least(end, p + kFew);
     const bool whole = kPair * few <= o.k && o.x + (kPair * few - 1) * o.stride + last + VL <= o.end;
     const float* x = o.x + kPair * p * o.stride;
-    float* strip = packed;
+    float *strip = packed, *sum = sums;
     for (int64_t i = first; i < last; i += width, strip += stride) {
       for (int64_t j = i; j < least(last, i + width); j += VL) {
         const int64_t count = least(VL, least(last, i + width) - j);
-        if (whole) pack_words<true>(o, x + j, count, p, few, strip + j - i, step, sums ? sums + j : nullptr);
-        else pack_words<false>(o, x + j, count, p, few, strip + j - i, step, sums ? sums + j : nullptr);
+        if (whole) pack_words<true>(o, x + j, count, p, few, strip + j - i, step, sums ? sum + j - i : nullptr);
+        else pack_words<false>(o, x + j, count, p, few, strip + j - i, step, sums ? sum + j - i : nullptr);
       }
+      if (sums) sum += step;
     }
   }
 }

@@ -1,21 +1,24 @@
 // Panels and slivers of floats: read where they lie, and packed by the first tile that meets them, or before.
 
 static inline Vec multiply_add(Vec sum, Vec a, Vec b) { return sum + a * b; }
+static inline Vec word_of(const float* x, int64_t) { return load(x); }
+static inline Vec sum_of(const float* x, int64_t) { return load(x); }
 
 // Columns first .. last - 1 where k is not contiguous, for indices p .. p + depth - 1: in strips of `width`, `step`
-// floats to the next index and `stride` to the next strip. sums[i] += the numbers of column i, in order, unless null.
+// floats to the next index and `stride` to the next strip. sums: of each column its numbers so far, in order, `step`
+// floats a strip; or null.
 static void pack_rows(const Operand& o, int64_t first, int64_t last, int64_t width, int64_t step, int64_t p,
                       int64_t depth, float* packed, int64_t stride, float* sums) {
   const float* row = o.x + p * o.stride;
   for (int64_t q = 0; q < depth; ++q, row += o.stride, packed += step) {
-    float* strip = packed;
+    float *strip = packed, *sum = sums;
     for (int64_t i = first; i < last; i += width, strip += stride) {
       for (int64_t j = i; j < least(last, i + width); j += VL) {
-        const int64_t count = least(VL, least(last, i + width) - j);
-        const Vec x = load_within(o, row + j, count);
+        const Vec x = load_within(o, row + j, least(VL, least(last, i + width) - j));
         store(strip + j - i, x);
-        if (sums) store_count(sums + j, load_count(sums + j, count) + x, count);
+        if (sums) store(sum + j - i, load(sum + j - i) + x);
       }
+      if (sums) sum += step;
     }
   }
 }

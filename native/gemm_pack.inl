@@ -27,6 +27,9 @@ static inline Operand operand(const float* x, int64_t size, int64_t k, int k_con
 // are of something packed they count words. These are in gemm_floats.inl or gemm_bf16.inl:
 static inline Vec multiply_add(Vec sum, Vec a, Vec b);
 static void pack_sliver(const Operand& b, int64_t first, int64_t p, int64_t depth, float* sliver);
+// The word of each of VL columns at x, whose rows lie `stride` apart, and the sum of its numbers.
+static inline Vec word_of(const float* x, int64_t stride);
+static inline Vec sum_of(const float* x, int64_t stride);
 
 // Up to VL floats at p, of which `count` are wanted.
 static inline Vec load_within(const Operand& o, const float* p, int64_t count) {

@@ -29,6 +29,38 @@ struct Fetch {
   }
 };
 
+// How many vectors ahead of their use memory is asked for that is packed.
+static const int64_t kLinesAhead = 32;
+
+// Rows of memory on their way into strips (gemm_streams.inl) while tiles are multiplied: of each word of k a few
+// vectors for each of the strips, which lie side by side in memory; `rate` strips a step. Loads, conversions and stores
+// go through pipes that multiply-adds leave free. Lines are asked for `ahead` floats before they are read.
+struct Packing {
+  const float* x;
+  float *to, *sums;  // sums: of columns, `step` floats a strip, or null
+  int64_t stride, ahead;
+  int64_t width, next, step;  // from a strip to the next, in memory and packed; packed floats of a word
+  int64_t back_x, back_to;    // from the end of a word to the next one
+  int64_t strips, words, strip, rate;
+
+  inline __attribute__((always_inline)) void run() {
+    for (int64_t i = 0; i < rate; ++i) {
+      for (int64_t v = 0; v < step; v += VL) {
+        store(to + v, word_of(x + v, stride));
+        if (sums) store(sums + v, load(sums + v) + sum_of(x + v, stride));
+        __builtin_prefetch(x + v + ahead, 0, 2);
+        if (kPair > 1) __builtin_prefetch(x + v + ahead + stride, 0, 2);
+      }
+      x += width, to += next;
+      if (sums) sums += step;
+      if (++strip < strips) continue;
+      strip = 0, x += back_x, to += back_to;
+      if (sums) sums -= strips * step;
+      if (--words == 0) rate = 0;
+    }
+  }
+};
+
 struct Tile {
   const float* a;
   int64_t step_a;  // between rows where k is contiguous, else from one index of k to the next
@@ -42,6 +74,7 @@ struct Tile {
   int add;               // to y; else y is written
   const Ending* ending;  // of the last block of k; else null
   Fetch *next_a, *next_b;
+  Packing *pack_a, *pack_b;  // of streams, which ask for next_b alone; else null
 };
 
 // y = (y + sum) + bias; the order of these is the same at an edge.
@@ -119,22 +152,33 @@ static __attribute__((noinline)) void finish_across(const Tile& t, int64_t rows,
   }
 }
 
+// kRead: both operands are packed, or read where they lie. kMeet: one of them is met for the first time, and packed for
+// the tiles to come. kStream: others are packed meanwhile.
+enum Way { kRead, kMeet, kStream };
+
 // What a tile asks for while it multiplies: its rows of y, and what will be packed next. A few lines at a time: a burst
 // would fill the queue of misses and hold up the loads behind it.
 struct Errands {
   const float* y;
   int64_t stride, last, rows;  // last: of a row's floats
   Fetch *a, *b;
+  Packing *pack_a, *pack_b;
 
   // Whether there is more to do.
+  template <Way way>
   inline __attribute__((always_inline)) bool step() {
     if (rows > 0) {
       __builtin_prefetch(y, 1);
       __builtin_prefetch(y + last, 1);
       y += stride, --rows;
     }
-    if (a->rate) a->step();
     if (b->rate) b->step();
+    if (way == kStream) {
+      if (pack_a->rate) pack_a->run();
+      if (pack_b->rate) pack_b->run();
+      return rows > 0 || b->rate || pack_a->rate || pack_b->rate;
+    }
+    if (a->rate) a->step();
     return rows > 0 || a->rate || b->rate;
   }
 };
@@ -194,16 +238,16 @@ struct SidePanel {
   void keep_four() {}
 };
 
-// First: the panel or the sliver is met for the first time, is read where it lies, and packed for the tiles to come.
-template <int R, template <int> class Panel, bool First>
+template <int R, template <int> class Panel, Way way>
 static __attribute__((noinline)) void multiply_tile(const Tile& t) {
   Vec sum[R][NV];
   BG_UNROLL for (int r = 0; r < R; ++r) { BG_UNROLL for (int v = 0; v < NV; ++v) sum[r][v] = Vec{}; }
-  Errands errands = {t.y, t.stride_y, t.across ? R - 1 : NR - 1, t.across ? t.cols : R, t.next_a, t.next_b};
+  const int64_t last = t.across ? R - 1 : NR - 1, rows = t.across ? t.cols : R;
+  Errands errands = {t.y, t.stride_y, last, rows, t.next_a, t.next_b, t.pack_a, t.pack_b};
   Panel<R> a(t);
   const float* b = t.b;
   float* keep_b = t.keep_b;
-  const int64_t step_b = First ? t.step_b : NR;
+  const int64_t step_b = way == kMeet ? t.step_b : NR;
   const auto index = [&]() __attribute__((always_inline)) {
     Vec row[NV];
     BG_UNROLL for (int v = 0; v < NV; ++v) row[v] = load(b + v * VL);
@@ -211,7 +255,7 @@ static __attribute__((noinline)) void multiply_tile(const Tile& t) {
       const Vec factor = splat(a.at(r));
       BG_UNROLL for (int v = 0; v < NV; ++v) sum[r][v] = multiply_add(sum[r][v], factor, row[v]);
     }
-    if (First && keep_b) {
+    if (way == kMeet && keep_b) {
       BG_UNROLL for (int v = 0; v < NV; ++v) {
         store(keep_b + v * VL, row[v]);
         __builtin_prefetch(keep_b + kSoon * NR + v * VL, 1);
@@ -219,14 +263,14 @@ static __attribute__((noinline)) void multiply_tile(const Tile& t) {
       }
       keep_b += NR;
     }
-    if (First) a.keep();
+    if (way == kMeet) a.keep();
     a.next(), b += step_b;
   };
   int64_t p = 0;
   for (bool busy = true; p + 4 <= t.depth; p += 4) {
     for (int q = 0; q < 4; ++q) index();
-    if (busy) busy = errands.step();
-    if (First) a.keep_four();
+    if (busy) busy = errands.step<way>();
+    if (way == kMeet) a.keep_four();
   }
   for (; p < t.depth; ++p) index();
   if (t.cols == NR && !t.across && !is_function(t.ending)) return finish_tile<R>(t, sum);
@@ -236,20 +280,21 @@ static __attribute__((noinline)) void multiply_tile(const Tile& t) {
 }
 
 typedef void (*TileFn)(const Tile&);
-template <template <int> class Panel, bool First, int... R>
+template <template <int> class Panel, Way way, int... R>
 struct Tiles {
-  static constexpr TileFn of[] = {multiply_tile<R, Panel, First>...};
+  static constexpr TileFn of[] = {multiply_tile<R, Panel, way>...};
 };
-template <template <int> class Panel, bool First, int Count, int... R>
-struct TilesUpTo : TilesUpTo<Panel, First, Count - 1, Count, R...> {};
-template <template <int> class Panel, bool First, int... R>
-struct TilesUpTo<Panel, First, 0, R...> : Tiles<Panel, First, R...> {};
+template <template <int> class Panel, Way way, int Count, int... R>
+struct TilesUpTo : TilesUpTo<Panel, way, Count - 1, Count, R...> {};
+template <template <int> class Panel, Way way, int... R>
+struct TilesUpTo<Panel, way, 0, R...> : Tiles<Panel, way, R...> {};
 
 }  // namespace
 
 // Multiplies a panel of so many rows, of either layout.
 static inline void multiply_tile(const Tile& t, int64_t rows, int turned) {
   const bool first = t.keep_a || t.keep_b;
-  if (turned) (first ? TilesUpTo<RowPanel, true, MR>::of : TilesUpTo<RowPanel, false, MR>::of)[rows - 1](t);
-  else (first ? TilesUpTo<SidePanel, true, MR>::of : TilesUpTo<SidePanel, false, MR>::of)[rows - 1](t);
+  if (t.pack_a) TilesUpTo<SidePanel, kStream, MR>::of[rows - 1](t);
+  else if (turned) (first ? TilesUpTo<RowPanel, kMeet, MR>::of : TilesUpTo<RowPanel, kRead, MR>::of)[rows - 1](t);
+  else (first ? TilesUpTo<SidePanel, kMeet, MR>::of : TilesUpTo<SidePanel, kRead, MR>::of)[rows - 1](t);
 }
