@@ -144,6 +144,8 @@ struct Int8Tile {
   int64_t stride_a;
   const int32_t* b;
   int64_t words, cols;
+  const char* ahead;  // of the next sliver: what to ask for meanwhile, a line a word
+  int64_t lines;
   const float *row_scales, *scales, *bias;  // of the tile's first row and first column
   const int32_t *zeros, *sums;
   float* y;
@@ -176,6 +178,7 @@ static __attribute__((noinline)) void int8_tile(const Int8Tile& t) {
   const uint8_t* a = t.a;
   const int32_t* b = t.b;
   for (int64_t p = 0; p < t.words; ++p, a += kWord, b += NR) {
+    if (p < t.lines) __builtin_prefetch(t.ahead + 64 * p);
     IVec column[NV];
     BG_UNROLL for (int v = 0; v < NV; ++v) column[v] = (IVec)load((const float*)b + v * VL);
     BG_UNROLL for (int r = 0; r < R; ++r) {
@@ -247,13 +250,17 @@ static void multiply_int8(const Run* run, const MatmulCall& c, const Columns& b)
       for (int64_t i = first; i < last; ++i) round_activations(c.a + i * c.k, c.k, a, i - first);
     }
     for (int64_t sliver = from; sliver < to; ++sliver) {
-      for (int64_t i = first; i < last; i += height) {
+      const int64_t j = sliver * NR, cols = least(NR, c.n - j);
+      const int32_t* words_at = b.words + j * words;
+      const char* ahead = (const char*)(words_at + NR * words);
+      const int64_t bytes = sliver + 1 < to ? 4 * NR * words : 0, lines = ceil_div(bytes * height, 64 * (last - first));
+      for (int64_t i = first; i < last; i += height, ahead += 64 * lines) {
         float buffer[kInt8Rows * NR];
-        const int64_t rows = least(height, last - i), row = i - first, j = sliver * NR, cols = least(NR, c.n - j);
+        const int64_t rows = least(height, last - i), row = i - first;
         const bool direct = cols == NR && c.epilogue == kNone;
         const float* bias = c.bias ? c.bias + j : nullptr;
         int8_rows<kInt8Rows>(
-            rows, {a.q + row * stride, stride, b.words + j * words, words, cols, a.scales + row, b.scales + j, bias,
+            rows, {a.q + row * stride, stride, words_at, words, cols, ahead, lines, a.scales + row, b.scales + j, bias,
                    a.zeros + row, b.sums + j, direct ? c.y + i * c.n + j : buffer, direct ? c.n : NR});
         if (!direct) finish_int8<F>(c, i, j, rows, buffer);
       }
