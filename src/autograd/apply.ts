@@ -15,6 +15,9 @@ export type Observer = (op: { readonly name: string }, out: Arg) => void;
 /** Shows a result to the observer, where there is one. */
 export const observe: Observer = (op, out) => observer?.(op, out);
 
+/** Whether somebody is shown results. */
+export const isObserved = (): boolean => observer !== null;
+
 /** Runs `body` without recording: its results have no history and need no memory for a walk back. */
 export function noGrad<T>(body: () => T): T {
   const before = recording;

@@ -1,4 +1,4 @@
-import { noGrad } from '../autograd/apply.js';
+import { isObserved, noGrad } from '../autograd/apply.js';
 import { type Known, recordKnown, replayKnown } from '../autograd/recordings.js';
 import { scope } from '../autograd/scope.js';
 import { placement } from '../autograd/value.js';
@@ -54,8 +54,8 @@ export class Replay {
   ): Promise<TypedData[]> {
     if (this.moves !== placement.moves) this.forget();
     const met = key === null ? undefined : this.met.get(key);
-    // Kernels of a recording have no names for a trace.
-    if (key === null || met === undefined || backend.record === undefined || backend.trace)
+    // Kernels of a recording have no names for a trace, and show nobody what they make.
+    if (key === null || met === undefined || backend.record === undefined || backend.trace || isObserved())
       return this.first(key, body);
     this.met.keep(key, met);
     met.recorded ??= record(backend, met, inputs, body);

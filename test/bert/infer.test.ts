@@ -1,9 +1,8 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { noGrad } from '../../src/autograd/apply.js';
+import { noGrad, withObserver } from '../../src/autograd/apply.js';
 import { scope } from '../../src/autograd/scope.js';
 import type { Backend } from '../../src/backend/backend.js';
 import { useBackend } from '../../src/backend/select.js';
-import { parseConfig } from '../../src/bert/config.js';
 import { inferred } from '../../src/bert/infer.js';
 import { type BertInput, packSequences } from '../../src/bert/input.js';
 import { BertModel } from '../../src/bert/model.js';
@@ -11,15 +10,9 @@ import { Initializer } from '../../src/nn/init.js';
 import { inference, type Pass } from '../../src/nn/pass.js';
 import { usePrecision } from '../../src/nn/precision.js';
 import { BACKENDS } from '../backends.js';
+import { smallConfig } from './small-config.js';
 
-const config = parseConfig({
-  vocab_size: 40,
-  hidden_size: 32,
-  num_hidden_layers: 2,
-  num_attention_heads: 2,
-  intermediate_size: 64,
-  max_position_embeddings: 64,
-});
+const config = smallConfig(64);
 
 /** Sequences of these lengths, with ids that `seed` moves. */
 const batch = (seed: number, ...lengths: number[]): BertInput =>
@@ -106,6 +99,17 @@ describe.each(BACKENDS)('$name', ({ create }) => {
       'ids must lie in 0 .. 39',
     );
     expect(await replayed(input)).toEqual(await plain(input));
+  });
+
+  test('who watches is shown every result', async () => {
+    const input = batch(5, 10);
+    for (let i = 0; i < 3; i++) await replayed(input);
+    const seen: string[] = [];
+    await withObserver(
+      ({ name }) => void seen.push(name),
+      () => replayed(input),
+    );
+    expect(seen.filter((name) => name === 'attention')).toHaveLength(2);
   });
 
   test('a model that is gone is not replayed', async () => {

@@ -2,22 +2,15 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { scope } from '../../src/autograd/scope.js';
 import { backward } from '../../src/autograd/tape.js';
 import { useBackend } from '../../src/backend/select.js';
-import { parseConfig } from '../../src/bert/config.js';
 import { type BertInput, packedInput, packedPositions, paddedInput } from '../../src/bert/input.js';
 import { BertForPreTraining } from '../../src/bert/pretraining.js';
 import { readRows } from '../../src/bert/read-rows.js';
 import { type Hook, type Pass, trainingPass } from '../../src/nn/pass.js';
 import { BACKENDS } from '../backends.js';
 import { makeBatch } from '../train/batches.js';
+import { smallConfig } from './small-config.js';
 
-const config = parseConfig({
-  vocab_size: 40,
-  hidden_size: 32,
-  num_hidden_layers: 2,
-  num_attention_heads: 2,
-  intermediate_size: 64,
-  max_position_embeddings: 16,
-});
+const config = smallConfig(16);
 const batch = makeBatch(6);
 const packed = packedInput(batch);
 const cases: readonly (readonly [string, BertInput, Int32Array])[] = [
