@@ -238,12 +238,21 @@ static void unpack(const Head& h, const float* x, int64_t first, int64_t rows, f
   }
 }
 
-// The head's rows of keys, values and other tensors, to be asked for while the head before computes. Where some rows
-// alone are queries there is no time for the others.
-static inline Ahead ahead_of(const Head& h, const float* const* tensors, int count) {
-  if (h.places != nullptr) count = 2;
-  Ahead a = {{}, count, (h.dim + 15) / 16, h.width, count * h.length, 0, 0};
-  for (int i = 0; i < count; ++i) a.row[i] = tensors[i] + h.first * h.width + h.column;
+// Rows of `next` and, of the last `own` tensors, those that h will write, to be asked for while h multiplies so many
+// products of its queries and keys. Results of h rather than of `next`: rows lie `width` apart in all tensors, so that
+// a head's columns share a part of the second-level cache, which holds 8 tensors of 128 rows. Short ones wait there,
+// and push nothing out of the first level. Where some rows alone are queries there is no time for more than keys and
+// values.
+static Ahead ahead_of(const Head& h, const Head& next, const float* const* tensors, int count, int own, int products) {
+  if (next.places != nullptr) count = 2, own = 0;
+  const int64_t rows = count * next.length, lines = (h.dim + 15) / 16;
+  const int64_t calls = products * h.query_count * h.keys * h.row / (4 * kTileRows * kTileVecs * VL);
+  const int64_t pace = calls * 4 / 5 / most(1, rows * lines / 2);
+  Ahead a = {{}, count, lines, h.width, rows, next.length >= 256, pace, 0, 0, 0};
+  for (int i = 0; i < count; ++i) {
+    const Head& of = i < count - own ? next : h;
+    a.row[i] = tensors[i] + of.first * of.width + of.column;
+  }
   return a;
 }
 
@@ -259,7 +268,7 @@ static void attend(const Head& h, const Head& next, const AttentionCall& c, cons
   float tops[kQueries + VL] = {}, sums[kQueries + VL] = {};
   const float kept = drop == nullptr ? 1.f : drop->scale;
   const float* const tensors[] = {c.k, c.v, c.q, y};
-  Ahead ahead = ahead_of(next, tensors, 4);
+  Ahead ahead = ahead_of(h, next, tensors, 4, 1, 2);
   for (int64_t first = 0; first < h.query_count; first += kQueries) {
     const int64_t rows = least(kQueries, h.query_count - first);
     const Left q = lay_queries(h, c.q, h.first_query + first, rows, words);

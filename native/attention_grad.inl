@@ -115,7 +115,7 @@ static void grad_of_keys(const Head& h, const Gradient& g, const float* shifts, 
 static void attend_grad(const Head& h, const Head& next, const Gradient& g, int64_t from, int64_t to, float* apart,
                         float* scratch) {
   const float* const tensors[] = {g.c.k, g.c.v, g.c.q, g.y, g.d_y, g.d_q, g.d_k, g.d_v};
-  Ahead ahead = ahead_of(next, tensors, 8);
+  Ahead ahead = ahead_of(h, next, tensors, 8, 3, 5);
   float *shifts = take(&scratch, h.query_count), *dots = take(&scratch, h.query_count);
   row_numbers(h, g.c, g.y, g.lse, g.d_y, shifts, dots);
   for (int64_t part = from; part < to; ++part) {

@@ -28,13 +28,16 @@ struct Ahead {
   const float* row[8];  // of each tensor the next one
   int64_t count;
   int64_t lines, width, left;  // of a row; from row to row; rows of all tensors together
+  bool first_level;            // where they go
+  int64_t pace, call;          // so many calls ask once: what comes too early is gone when it is used
   int64_t tensor, line;
 
   inline __attribute__((always_inline)) void ask() {
-    if (left == 0) return;
+    if (left == 0 || ++call < pace) return;
     const float* x = row[tensor];
-    __builtin_prefetch(x);
-    __builtin_prefetch(x + 16);
+    call = 0;
+    if (first_level) __builtin_prefetch(x), __builtin_prefetch(x + 16);
+    else __builtin_prefetch(x, 0, 2), __builtin_prefetch(x + 16, 0, 2);
     row[tensor] = x + 32, line += 2;
     if (line < lines) return;
     row[tensor] = x + 32 - 16 * line + width;
