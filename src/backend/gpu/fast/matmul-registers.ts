@@ -72,7 +72,7 @@ fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(local_invocation_id) li
 ${opening(form)}
 ${each(rows / 4, (i) => a.begin(i, row(i)))}
 ${each(groups, (j) => b.begin(j, col(j)))}
-  let width_a = params.m / 4u; let width_b = params.n / 4u;
+  let width_a = m / 4u; let width_b = n / 4u;
   for (var k0 = begin; k0 < end; k0 += 4u) {
     let q = k0 / 4u;
 ${each(rows / 4, (i) => a.read(i, row(i)))}
