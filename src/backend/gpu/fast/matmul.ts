@@ -66,19 +66,13 @@ const tooMany = ({ m, n, batch }: MatmulCall): BackendError =>
     fix: 'use a smaller batch',
   });
 
-/** y (+)= bias + the parts, in their order. */
-const addParts = (name: string, bias: boolean, add: boolean): FastKernel => ({
+/** y (+)= bias + the parts, in their order; `count` and `n` in elements of the arrays. */
+const addParts = (name: string, of: 'vec4' | 'f32', bias: boolean, add: boolean): FastKernel => ({
   name,
-  params: {
-    sums: 'f32',
-    ...(bias ? { bias: 'f32' } : {}),
-    parts: 'int',
-    count: 'int',
-    n: 'int',
-  } as FastKernel['params'],
-  outputs: { y: 'f32' },
+  params: { sums: of, ...(bias ? { bias: of } : {}), parts: 'int', count: 'int', n: 'int' } as FastKernel['params'],
+  outputs: { y: of },
   wgsl: `${LINE_MAIN}
-  var t = ${bias ? 'bias_at(i % params.n)' : '0.0'};
+  var t = ${bias ? 'bias_at(i % params.n)' : `${of === 'f32' ? 'f32' : 'vec4<f32>'}()`};
   for (var p = 0u; p < params.parts; p++) { t += sums_at(p * params.count + i); }
   set_y(i, ${add ? 't + y_at(i)' : 't'});
 }`,
@@ -86,9 +80,9 @@ const addParts = (name: string, bias: boolean, add: boolean): FastKernel => ({
 
 const kernels = remembered<FastKernel>();
 
-function partsKernel(bias: boolean, add: boolean): FastKernel {
-  const name = `matmul parts${bias ? ' bias' : ''}${add ? ' add' : ''}`;
-  return kernels(name, () => addParts(name, bias, add));
+function partsKernel(of: 'vec4' | 'f32', bias: boolean, add: boolean): FastKernel {
+  const name = `matmul parts ${of}${bias ? ' bias' : ''}${add ? ' add' : ''}`;
+  return kernels(name, () => addParts(name, of, bias, add));
 }
 
 /** The product and its epilogue, cut up in one way. */
@@ -99,11 +93,12 @@ export function product(runner: FastRunner, tile: Tile, call: MatmulCall): void 
   if (parts === 1) launch(runner, { ...form, tile }, call, y, 1);
   else {
     withScratch(runner, [parts * m * n], ([sums]) => {
-      const vectorY = n % 4 === 0;
-      launch(runner, { ...form, tile, vectorY, bias: false, end: 'store' }, call, sums, parts);
-      const args = [line(sums), ...(bias === undefined ? [] : [line(bias)]), parts, m * n, n];
-      const kernel = partsKernel(bias !== undefined, epilogue?.kind === 'add');
-      runner.launch(kernel, args, [line(y)], foldThreads(m * n));
+      launch(runner, { ...form, tile, vectorY: n % 4 === 0, bias: false, end: 'store' }, call, sums, parts);
+      const width = form.vectorY ? 4 : 1;
+      const [count, columns] = [(m * n) / width, n / width];
+      const args = [line(sums), ...(bias === undefined ? [] : [line(bias)]), parts, count, columns];
+      const kernel = partsKernel(form.vectorY ? 'vec4' : 'f32', bias !== undefined, epilogue?.kind === 'add');
+      runner.launch(kernel, args, [line(y)], foldThreads(count));
     });
   }
 }
