@@ -21,6 +21,7 @@ static const int64_t kPair = 2;
 #include "gemm.inl"
 #include "small.inl"
 #include "attention_bf16.inl"
+#include "attention_head.inl"
 #include "attention.inl"
 #include "roof_narrow.inl"
 

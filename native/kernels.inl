@@ -25,6 +25,7 @@ static const int64_t kPair = 1;
 #include "gemm.inl"
 #include "small.inl"
 #include "attention_floats.inl"
+#include "attention_head.inl"
 #include "attention.inl"
 #include "attention_grad.inl"
 #include "roof.inl"

@@ -1,0 +1,161 @@
+// One head of one sequence of attention: where its rows lie, and how its factors are laid out in scratch.
+
+static const float kLog2e = 1.44269504f, kLn2 = 0.693147181f;
+static const float kHidden = -1e30f;  // a bias that leaves no weight; vexp2 knows no infinity
+enum { kQueries = 36 };               // of a block: whole tiles
+
+namespace {
+
+// One head of one sequence.
+struct Head {
+  int64_t first, length;             // rows of keys and values in the call's tensors
+  int64_t first_query, query_count;  // rows of queries
+  int64_t column, width, dim;        // columns of all of them
+  int64_t row, depth;                // of a packed row: dim in whole vectors; its words, in whole vectors
+  int64_t keys, score_row;           // their number in whole vectors; distance of rows of scores, in odd cache lines
+  const int32_t* places;             // of the queries; null: 0, 1, 2 ...
+  int64_t random_row;                // random numbers of a query at place 0
+  int64_t block;                     // of them, the first
+};
+
+}  // namespace
+
+static inline int64_t odd_lines(int64_t floats) { return round_up(floats, 16) | 16; }
+
+static Head make_head(const AttentionCall& c, int64_t index) {
+  const int64_t sequence = index / c.heads, head = index % c.heads;
+  Head h;
+  h.first = c.offsets[sequence], h.length = c.offsets[sequence + 1] - h.first;
+  h.first_query = c.query_offsets[sequence], h.query_count = c.query_offsets[sequence + 1] - h.first_query;
+  h.places = c.places == nullptr ? nullptr : c.places + h.first_query;
+  h.dim = c.head_dim, h.width = c.heads * c.head_dim, h.column = head * c.head_dim;
+  h.row = round_up(h.dim, VL), h.depth = round_up(ceil_div(h.dim, kPair), VL);
+  h.keys = round_up(h.length, VL), h.score_row = odd_lines(h.keys);
+  h.random_row = index * c.max_seq, h.block = 0;
+  return h;
+}
+
+// The part-th of `parts` stretches of a head's queries, in whole blocks.
+static Head part_of(Head h, int64_t part, int64_t parts) {
+  const int64_t blocks = (h.query_count + kQueries - 1) / kQueries;
+  const int64_t begin = blocks * part / parts * kQueries;
+  const int64_t end = least(blocks * (part + 1) / parts * kQueries, h.query_count);
+  h.first_query += begin, h.query_count = end - begin;
+  if (h.places == nullptr) h.random_row += begin;
+  else h.places += begin;
+  return h;
+}
+
+// Into how many parts the queries of `count` heads are cut so that all threads have work. A part moves keys and values
+// again, a sixteenth of a head's time; queries know nothing of each other, so no bit depends on it.
+static int64_t parts_of(int64_t count, int64_t threads, int64_t queries) {
+  int64_t best = 1, least_time = 0;
+  for (int64_t parts = 1; parts <= 4 && (parts - 1) * kQueries < queries; ++parts) {
+    const int64_t rounds = (count * parts + threads - 1) / threads, time = rounds * (240 / parts + 15);
+    if (parts == 1 || time < least_time) best = parts, least_time = time;
+  }
+  return best;
+}
+
+// Where a row of x stands that belongs to a head.
+static inline const float* row_of(const Head& h, const float* x, int64_t row) { return x + row * h.width + h.column; }
+
+// The head's `count` rows of x from `first` on, times `scale`, filled up with zeros to whole vectors of words.
+static float* pack(const Head& h, const float* x, int64_t first, int64_t count, float scale, float** scratch) {
+  float* y = take(scratch, count * h.depth);
+  for (int64_t i = 0; i < count; ++i) {
+    const float* from = row_of(h, x, first + i);
+    for (int64_t d = 0; d < h.depth; d += VL)
+      store(y + i * h.depth + d, load_words(from + kPair * d, h.dim - kPair * d, scale));
+  }
+  return y;
+}
+
+// Keys or values times `scale`, turned, in panels of kTileVecs vectors; columns behind the last are zeros.
+static Right pack_turned(const Head& h, const float* x, float scale, float** scratch) {
+  float* y = take(scratch, h.keys * h.depth);
+  for (int64_t j = 0; j < h.keys; j += VL) {
+    const int64_t panel = j / (kTileVecs * VL) * (kTileVecs * VL), cols = least(kTileVecs * VL, h.keys - panel);
+    float* to = y + panel * h.depth + (j - panel);
+    for (int64_t d = 0; d < h.depth; d += VL) {
+      const float* from = row_of(h, x, h.first + j) + kPair * d;
+      const int64_t numbers = h.dim - kPair * d;
+      if (h.length - j >= VL && numbers >= kPair * VL) {
+        turn_words(from, h.width, to + d * cols, cols, scale);
+        continue;
+      }
+      Vec square[VL];
+      for (int i = 0; i < VL; ++i)
+        square[i] = j + i < h.length ? load_words(from + i * h.width, numbers, scale) : Vec{};
+      transpose_square(square);
+      for (int i = 0; i < VL; ++i) store(to + (d + i) * cols, square[i]);
+    }
+  }
+  return {y, 0, h.depth};
+}
+
+// Some rows of queries as a factor; floats are read where they lie, and so are values.
+static inline Left lay_queries(const Head& h, const float* q, int64_t first, int64_t rows, float* scratch) {
+  if (kPair == 1) return {row_of(h, q, first), h.width, 1};
+  return {pack(h, q, first, rows, 1.f, &scratch), h.depth, 1};
+}
+
+static Right lay_values(const Head& h, const float* v, float** scratch) {
+  if (kPair == 1 && h.dim == h.row) return {row_of(h, v, h.first), h.width, 0};
+  float* y = take(scratch, ceil_div(h.length, kPair) * h.row);
+  for (int64_t i = 0; i < h.length; i += kPair) {
+    const float *row = row_of(h, v, h.first + i), *next = row + h.width;
+    for (int64_t j = 0; j < h.row; j += VL) {
+      const int64_t n = least(VL, h.dim - j);
+      const Vec odd = i + 1 < h.length ? load_count(next + j, n) : Vec{};
+      store(y + i / kPair * h.row + j, join_rows(load_count(row + j, n), odd));
+    }
+  }
+  return {y, h.row, 0};
+}
+
+// What scores begin with: the bias of each key; those that fill up the last vector are hidden, as keys of -inf are.
+static float* pack_bias(const Head& h, const AttentionCall& c, float** scratch) {
+  float* y = take(scratch, h.keys);
+  for (int64_t j = 0; j < h.keys; ++j) {
+    const float bias = j < h.length ? c.key_bias[h.first + j] * kLog2e : kHidden;
+    y[j] = bias < kHidden ? kHidden : bias;
+  }
+  return y;
+}
+
+static inline int64_t random_row(const Head& h, int64_t query) {
+  return h.random_row + (h.places == nullptr ? query : h.places[query]);
+}
+
+// y of the head's rows becomes x times `scale`; with `add`, grows by it.
+static void unpack(const Head& h, const float* x, int64_t first, int64_t rows, float scale, float* y,
+                   bool add = false) {
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* from = x + i * h.row;
+    float* to = y + (first + i) * h.width + h.column;
+    for (int64_t j = 0; j < h.dim; j += VL) {
+      const int64_t n = least(VL, h.dim - j);
+      const Vec before = add ? load_count(to + j, n) : Vec{};
+      store_count(to + j, before + load(from + j) * scale, n);
+    }
+  }
+}
+
+// Rows of `next` and, of the last `own` tensors, those that h will write, to be asked for while h multiplies so many
+// products of its queries and keys. Results of h rather than of `next`: rows lie `width` apart in all tensors, so that
+// a head's columns share a part of the second-level cache, which holds 8 tensors of 128 rows. Short ones wait there,
+// and push nothing out of the first level. Where some rows alone are queries there is no time for more than keys and
+// values.
+static Ahead ahead_of(const Head& h, const Head& next, const float* const* tensors, int count, int own, int products) {
+  if (next.places != nullptr) count = 2, own = 0;
+  const int64_t rows = count * next.length, lines = (h.dim + 15) / 16;
+  const int64_t calls = products * h.query_count * h.keys * h.row / (4 * kTileRows * kTileVecs * VL);
+  const int64_t pace = calls * 4 / 5 / most(1, rows * lines / 2);
+  Ahead a = {{}, count, lines, h.width, rows, next.length >= 256, pace, 0, 0, 0};
+  for (int i = 0; i < count; ++i) {
+    const Head& of = i < count - own ? next : h;
+    a.row[i] = tensors[i] + of.first * of.width + of.column;
+  }
+  return a;
+}
