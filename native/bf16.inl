@@ -14,6 +14,7 @@
 
 static const int64_t kPair = 2;
 #include "gemm_pack.inl"
+#include "gemm_finish.inl"
 #include "gemm_tile.inl"
 #include "gemm_bf16.inl"
 #include "gemm_task.inl"

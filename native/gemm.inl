@@ -51,7 +51,8 @@ static Cut cut(const Product& g) {
 static Cut exchange_or_cut(Product* g) {
   const Cut c = cut(*g);
   const int plain = g->call->epilogue == kNone || g->call->epilogue == kAddTo;
-  if (kPair > 1 || !plain || !g->a.turned || !g->b.turned || g->call->packed || g->n % kSet == 0) return c;
+  if (kPair > 1 || g->blocks == 1 || !plain || !g->a.turned || !g->b.turned || g->call->packed || g->n % kSet == 0)
+    return c;
   const Product other = {g->call, g->b, g->a, g->y, g->x, g->n, g->m, g->blocks, g->depth, g->k, g->threads, 1};
   const Cut d = cut(other);
   if (d.cost >= c.cost) return c;

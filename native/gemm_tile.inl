@@ -1,15 +1,5 @@
 // The innermost part of a product: R rows times NV vectors of y in registers, for one block of k (Goto and van de Geijn
-// 2008), and what becomes of them before they are stored.
-
-// Loops over registers: unrolled before the compiler decides what lives in one (clang looks no further than a dozen).
-#define BG_UNROLL _Pragma("GCC unroll 16")
-
-// What the last block of k does to the sum t of an element, its bias included.
-struct Ending {
-  const float* bias;  // of the tile's first column, or null
-  int kind, fn;
-  float* x;  // of the tile's first element: receives t, or holds what fn was applied to
-};
+// 2008).
 
 // A piece of memory on its way to the second-level cache while tiles are multiplied: `rows` of `lines`, `rate` lines a
 // step of four indices of k. Steps are inlined by force: a call in the loop would put every sum into memory.
@@ -61,108 +51,23 @@ struct Packing {
   }
 };
 
-struct Tile {
-  const float* a;
-  int64_t step_a;  // between rows where k is contiguous, else from one index of k to the next
-  const float* b;
-  int64_t step_b;          // from one index of k to the next
-  float *keep_a, *keep_b;  // receive the panel and the sliver packed, or are null
-  int64_t depth;
-  float* y;
-  int64_t stride_y, cols;
-  int across;            // what the rows of a make are columns of y
-  int add;               // to y; else y is written
-  const Ending* ending;  // of the last block of k; else null
-  Fetch *next_a, *next_b;
-  Packing *pack_a, *pack_b;  // of streams, which ask for next_b alone; else null
-};
-
-// y = (y + sum) + bias; the order of these is the same at an edge.
-template <int R>
-static inline void finish_tile(const Tile& t, Vec (&sum)[R][NV]) {
-  const float* row = t.ending == nullptr ? nullptr : t.ending->bias;
-  BG_UNROLL for (int v = 0; v < NV; ++v) {
-    const Vec bias = row ? load(row + v * VL) : Vec{};
-    BG_UNROLL for (int r = 0; r < R; ++r) {
-      float* y = t.y + r * t.stride_y + v * VL;
-      if (t.add) sum[r][v] += load(y);
-      if (row) sum[r][v] += bias;
-      store(y, sum[r][v]);
-    }
-  }
-}
-
-template <class End>
-static inline void finish_rows(const Tile& t, int rows, const Vec* sum, End end) {
-  const float* row = t.ending == nullptr ? nullptr : t.ending->bias;
-  for (int r = 0; r < rows; ++r) {
-    for (int v = 0; v * VL < t.cols; ++v) {
-      const int64_t at = r * t.stride_y + v * VL, count = least(VL, t.cols - v * VL);
-      Vec result = sum[r * NV + v];
-      if (t.add) result += load_count(t.y + at, count);
-      if (row) result += load_count(row + v * VL, count);
-      store_count(t.y + at, end(result, at, count), count);
-    }
-  }
-}
-
-template <class F>
-static void finish_with(const Tile& t, int rows, const Vec* sum) {
-  float* x = t.ending->x;
-  if (t.ending->kind == kSlope) {
-    return finish_rows(t, rows, sum, [=](Vec result, int64_t at, int64_t count) {
-      return result * F::d(load_count(x + at, count), Vec{}, 0.f);
-    });
-  }
-  finish_rows(t, rows, sum, [=](Vec result, int64_t at, int64_t count) {
-    if (x != nullptr) store_count(x + at, result, count);
-    return F::f(result, 0.f);
-  });
-}
-
-static inline int is_function(const Ending* ending) {
-  return ending != nullptr && (ending->kind == kActivate || ending->kind == kSlope);
-}
-
-// Tiles at the right edge, and those with a function: no registers to spare for these.
-static __attribute__((noinline)) void finish_slowly(const Tile& t, int rows, const Vec* sum) {
-  if (!is_function(t.ending)) finish_rows(t, rows, sum, [](Vec result, int64_t, int64_t) { return result; });
-  else if (t.ending->fn == kRelu) finish_with<Relu>(t, rows, sum);
-  else if (t.ending->fn == kGelu) finish_with<Gelu>(t, rows, sum);
-  else finish_with<GeluTanh>(t, rows, sum);
-}
-
-// The sums turned: `rows` of them become columns of y.
-static __attribute__((noinline)) void finish_across(const Tile& t, int64_t rows, const Vec* sum) {
-  const float* row = t.ending == nullptr ? nullptr : t.ending->bias;
-  for (int64_t r = 0; r < rows; r += VL) {
-    const int64_t count = least(VL, rows - r);
-    const Vec bias = row ? load_count(row + r, count) : Vec{};
-    for (int64_t j = 0; j < t.cols; j += VL) {
-      float* y = t.y + j * t.stride_y + r;
-      const auto put = [&](int c, Vec result) {
-        if (j + c >= t.cols) return;
-        if (t.add) result += load_count(y, count);
-        if (row) result += bias;
-        store_count(y, result, count);
-        y += t.stride_y;
-      };
-      turn_each((const float*)(sum + r * NV) + j, NR, put, AsItIs());
-    }
-  }
-}
-
 // kRead: both operands are packed, or read where they lie. kMeet: one of them is met for the first time, and packed for
 // the tiles to come. kStream: others are packed meanwhile.
 enum Way { kRead, kMeet, kStream };
 
 // What a tile asks for while it multiplies: its rows of y, and what will be packed next. A few lines at a time: a burst
-// would fill the queue of misses and hold up the loads behind it.
+// would fill the queue of misses and hold up the loads behind it. Rows of a tile's upper and lower half take turns: a
+// processor that guesses how rows go on fetches those below, which another thread is writing.
 struct Errands {
   const float* y;
-  int64_t stride, last, rows;  // last: of a row's floats
+  int64_t stride, half, last, rows;  // half: to the next row, then stride - half; last: of a row's floats
   Fetch *a, *b;
   Packing *pack_a, *pack_b;
+
+  Errands(const Tile& t, int64_t height)
+      : y(t.y), stride(t.stride_y), a(t.next_a), b(t.next_b), pack_a(t.pack_a), pack_b(t.pack_b) {
+    rows = t.across ? t.cols : height, last = (t.across ? height : NR) - 1, half = (rows + 1) / 2 * stride;
+  }
 
   // Whether there is more to do.
   template <Way way>
@@ -170,7 +75,7 @@ struct Errands {
     if (rows > 0) {
       __builtin_prefetch(y, 1);
       __builtin_prefetch(y + last, 1);
-      y += stride, --rows;
+      y += half, half = stride - half, --rows;
     }
     if (b->rate) b->step();
     if (way == kStream) {
@@ -242,12 +147,11 @@ template <int R, template <int> class Panel, Way way>
 static __attribute__((noinline)) void multiply_tile(const Tile& t) {
   Vec sum[R][NV];
   BG_UNROLL for (int r = 0; r < R; ++r) { BG_UNROLL for (int v = 0; v < NV; ++v) sum[r][v] = Vec{}; }
-  const int64_t last = t.across ? R - 1 : NR - 1, rows = t.across ? t.cols : R;
-  Errands errands = {t.y, t.stride_y, last, rows, t.next_a, t.next_b, t.pack_a, t.pack_b};
+  Errands errands(t, R);
   Panel<R> a(t);
   const float* b = t.b;
   float* keep_b = t.keep_b;
-  const int64_t step_b = way == kMeet ? t.step_b : NR;
+  int64_t step_b = way == kMeet ? t.step_b : NR, ahead = kAhead * step_b;
   const auto index = [&]() __attribute__((always_inline)) {
     Vec row[NV];
     BG_UNROLL for (int v = 0; v < NV; ++v) row[v] = load(b + v * VL);
@@ -259,7 +163,7 @@ static __attribute__((noinline)) void multiply_tile(const Tile& t) {
       BG_UNROLL for (int v = 0; v < NV; ++v) {
         store(keep_b + v * VL, row[v]);
         __builtin_prefetch(keep_b + kSoon * NR + v * VL, 1);
-        __builtin_prefetch(b + kAhead * step_b + v * VL, 0, 2);
+        __builtin_prefetch(b + ahead + v * VL, 0, 2);
       }
       keep_b += NR;
     }
@@ -268,6 +172,7 @@ static __attribute__((noinline)) void multiply_tile(const Tile& t) {
   };
   int64_t p = 0;
   for (bool busy = true; p + 4 <= t.depth; p += 4) {
+    if (way == kMeet && p + kAhead >= t.depth) ahead = NR + (kAhead - t.depth) * step_b;  // the next sliver's rows
     for (int q = 0; q < 4; ++q) index();
     if (busy) busy = errands.step<way>();
     if (way == kMeet) a.keep_four();

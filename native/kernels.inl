@@ -18,6 +18,7 @@
 
 static const int64_t kPair = 1;
 #include "gemm_pack.inl"
+#include "gemm_finish.inl"
 #include "gemm_tile.inl"
 #include "gemm_floats.inl"
 #include "gemm_task.inl"
