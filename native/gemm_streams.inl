@@ -31,6 +31,8 @@ static Strips strips_of(const Operand& o, int64_t widest, int64_t step, int64_t 
   return {o, width, step, depth * step + VL, ceil_div(o.size, width)};
 }
 
+namespace {  // members that are not inlined would be exported from here, and taken for every instruction set
+
 // Strips first .. last - 1 of one block of k, on their way from memory: `depth` words, from p, are still to come.
 struct Stream {
   const Strips* s;
@@ -69,6 +71,8 @@ struct Stream {
     finish();
   }
 };
+
+}  // namespace
 
 struct Streams {
   Product g;
