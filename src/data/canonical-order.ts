@@ -39,11 +39,10 @@ const KNOWN_TO_PYTHON: typeof KEPT = [
 
 const expand = (ranges: typeof KEPT): ReadonlySet<number> =>
   new Set(ranges.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, i) => first + i)));
-/** The characters that have a combining class and stay when accents are removed. */
-const kept: Readonly<Record<Dialect, ReadonlySet<number>>> = {
-  hf: expand([...KEPT, ...KEPT_BY_HF]),
-  google: expand([...KEPT, ...KNOWN_TO_PYTHON]),
-};
+/** The characters that have a combining class and stay when accents are removed; made when a text needs them. */
+const kept: Partial<Record<Dialect, ReadonlySet<number>>> = {};
+const keptBy = (dialect: Dialect): ReadonlySet<number> =>
+  (kept[dialect] ??= expand([...KEPT, ...(dialect === 'hf' ? KEPT_BY_HF : KNOWN_TO_PYTHON)]));
 
 /** Whether a non-spacing mark is a starter (class 0), as seen below. */
 const starters = new Map<number, boolean>();
@@ -60,7 +59,7 @@ export function canonicalOrder(
   isMark: (cp: number) => boolean,
   dialect: Dialect,
 ): number[] | null {
-  const stays = kept[dialect];
+  const stays = keptBy(dialect);
   let order: number[] | null = null;
   let first = 0; // of the characters with a class before place i
   let seen = false; // whether one of them stays
