@@ -25,6 +25,8 @@ static inline LVec multiply_halves(LVec a, uint32_t b) {
 static inline UVec join_halves(LVec even, LVec odd) {
 #if VL == 16 && !defined(__clang__)
   return (UVec)__builtin_ia32_movsldup512_mask((Vec)odd, (Vec)even, 0xaaaa);  // the line below in one instruction
+#elif VL == 8
+  return (UVec)_mm256_blend_epi32((__m256i)even, (__m256i)(odd << 32), 0xaa);
 #else
   return (UVec)((even & 0xffffffffu) | (odd << 32));
 #endif
@@ -112,6 +114,27 @@ static inline void draw_kept(const Dropout& d, int64_t row, int64_t block, Kept*
     const uint32_t kept = _mm512_cmpge_epu16_mask(both, _mm512_set1_epi16((int16_t)(d.threshold >> 16)));
     *(volatile Kept*)(out + word) = (Kept)kept;  // else GCC gathers them in a vector, one by one
     *(volatile Kept*)(out + word + 4) = (Kept)(kept >> 16);
+  }
+}
+#elif VL == 8 && defined(__x86_64__)
+// Bit 4 i is lane i's: whole vectors of masks would fill half of the first-level cache.
+typedef int32_t Kept;
+static inline Vec only(Kept kept, Vec x) {
+  IVec bit;
+  for (int i = 0; i < VL; ++i) bit[i] = 1 << 4 * i;
+  return (Vec)((IVec)x & (((IVec{} + kept) & bit) != 0));
+}
+static inline void draw_kept(const Dropout& d, int64_t row, int64_t block, Kept* out) {
+  const __m256i threshold = _mm256_set1_epi16((int16_t)(d.threshold >> 16));
+  for (int group = 0; group < 2; ++group) {
+    Counters x;
+    draw(d, row, block, group, x);
+    for (int word = 0; word < 4; ++word) {
+      const __m256i both = (__m256i)join_halves(x[word][0], x[word][1]);
+      const int32_t kept = _mm256_movemask_epi8(_mm256_cmpeq_epi16(_mm256_max_epu16(both, threshold), both));
+      out[2 * word + group] = kept;
+      out[2 * word + group + 8] = kept >> 2;
+    }
   }
 }
 #else
