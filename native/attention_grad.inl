@@ -51,6 +51,10 @@ static void row_numbers(const Head& h, const AttentionCall& c, const float* y, c
   }
 }
 
+// Of a block of queries on the way back: sums over them are short, and what begins and ends a tile is paid once a
+// block.
+enum { kQueriesBack = VL == 16 ? kQueries : 2 * kQueries };
+
 // Parts depend on the length alone; the last takes what is left.
 enum { kKeys = 256 };
 static inline int64_t key_parts(int64_t length) { return most(1, (length + kKeys / 2) / kKeys); }
@@ -86,13 +90,14 @@ static void grad_of_keys(const Head& h, const Gradient& g, const float* shifts, 
                          float* scratch, TakeQ take_q) {
   const float scale = g.c.scale, kept = g.drop == nullptr ? 1.f : g.drop->scale;
   const Right k_t = pack_turned(h, g.c.k, scale * kLog2e, &scratch), v_t = pack_turned(h, g.c.v, kept, &scratch);
-  const float *k = pack(h, g.c.k, h.first, h.length, scale, &scratch), *bias = pack_bias(h, g.c, &scratch);
-  float *scores = take(&scratch, kQueries * h.score_row), *d_scores = take(&scratch, kQueries * h.score_row);
-  float* out = take(&scratch, kQueries * h.row);
+  const Right k = lay_rows(h, g.c.k, h.first, h.length, scale, &scratch);
+  const float* bias = pack_bias(h, g.c, &scratch);
+  float *scores = take(&scratch, kQueriesBack * h.score_row), *d_scores = take(&scratch, kQueriesBack * h.score_row);
+  float* out = take(&scratch, kQueriesBack * h.row);
   float *sum_k = take(&scratch, h.length * h.row), *sum_v = take(&scratch, h.length * h.row);
   for (int64_t i = 0; i < h.length * h.row && h.query_count == 0; ++i) sum_k[i] = sum_v[i] = 0.f;
-  for (int64_t first = 0; first < h.query_count; first += kQueries) {
-    const int64_t rows = least(kQueries, h.query_count - first);
+  for (int64_t first = 0; first < h.query_count; first += kQueriesBack) {
+    const int64_t rows = least(kQueriesBack, h.query_count - first);
     float* rest = scratch;
     const float* q = pack(h, g.c.q, h.first_query + first, rows, 1.f, &rest);
     const float* d_out = pack(h, g.d_y, h.first_query + first, rows, 1.f, &rest);
@@ -104,7 +109,7 @@ static void grad_of_keys(const Head& h, const Gradient& g, const float* shifts, 
     const Left p_t = {scores, 1, h.score_row}, d_t = {d_scores, 1, h.score_row};
     product(h.length, h.row / VL, rows, p_t, {d_out, h.row, 0}, first > 0 ? nullptr : kZeros, sum_v, h.row, ahead);
     product(h.length, h.row / VL, rows, d_t, {q, h.row, 0}, first > 0 ? nullptr : kZeros, sum_k, h.row, ahead);
-    product(rows, h.row / VL, h.length, {d_scores, h.score_row, 1}, {k, h.row, 0}, kZeros, out, h.row, ahead);
+    product(rows, h.row / VL, h.length, {d_scores, h.score_row, 1}, k, kZeros, out, h.row, ahead);
     take_q(out, first, rows);
   }
   unpack(h, sum_k, h.first, h.length, scale, g.d_k);
@@ -154,8 +159,8 @@ static void attention_grad(const Run* run, const AttentionCall* call, const floa
                            const float* d_y, float* d_q, float* d_k, float* d_v) {
   const AttentionCall& c = *call;
   const int64_t keys = least(round_up(c.max_seq, 16), 2 * kKeys), row = round_up(c.head_dim, 16);
-  const int64_t floats =
-      2 * round_up(c.max_seq, 16) + 5 * keys * row + keys + kQueries * (2 * odd_lines(keys) + 3 * row + keys + kBlock);
+  const int64_t floats = 2 * round_up(c.max_seq, 16) + 5 * keys * row + keys +
+                         kQueriesBack * (2 * odd_lines(keys) + 3 * row + keys + kBlock);
   const int64_t count = c.sequences * c.heads, parts = key_parts(c.max_seq);
   const Dropout dropout = make_dropout(c.key, c.max_seq, c.dropout_rate);
   const Gradient g = {c, c.dropout_rate > 0 ? &dropout : nullptr, y, lse, d_y, d_q, d_k, d_v};

@@ -94,24 +94,37 @@ static Right pack_turned(const Head& h, const float* x, float scale, float** scr
   return {y, 0, h.depth};
 }
 
-// Some rows of queries as a factor; floats are read where they lie, and so are values.
+// Some rows of queries as a factor; floats are read where they lie.
 static inline Left lay_queries(const Head& h, const float* q, int64_t first, int64_t rows, float* scratch) {
   if (kPair == 1) return {row_of(h, q, first), h.width, 1};
   return {pack(h, q, first, rows, 1.f, &scratch), h.depth, 1};
 }
 
-static Right lay_values(const Head& h, const float* v, float** scratch) {
-  if (kPair == 1 && h.dim == h.row) return {row_of(h, v, h.first), h.width, 0};
-  float* y = take(scratch, ceil_div(h.length, kPair) * h.row);
-  for (int64_t i = 0; i < h.length; i += kPair) {
-    const float *row = row_of(h, v, h.first + i), *next = row + h.width;
-    for (int64_t j = 0; j < h.row; j += VL) {
-      const int64_t n = least(VL, h.dim - j);
-      const Vec odd = i + 1 < h.length ? load_count(next + j, n) : Vec{};
-      store(y + i / kPair * h.row + j, join_rows(load_count(row + j, n), odd));
+// The head's `count` rows of x from `first` on, times `scale`, as a right factor: columns in panels of kTileVecs
+// vectors.
+static Right lay_rows(const Head& h, const float* x, int64_t first, int64_t count, float scale, float** scratch) {
+  const int64_t depth = ceil_div(count, kPair);
+  float* y = take(scratch, depth * h.row);
+  for (int64_t i = 0; i < count; i += kPair) {
+    const float *row = row_of(h, x, first + i), *next = row + h.width;
+    for (int64_t panel = 0, cols; panel < h.row; panel += cols) {
+      cols = least(kTileVecs * VL, h.row - panel);
+      float* to = y + panel * depth + i / kPair * cols;
+      for (int64_t j = panel; j < panel + cols; j += VL, to += VL) {
+        const int64_t n = least(VL, h.dim - j);
+        const Vec odd = kPair > 1 && i + 1 < count ? load_count(next + j, n) : Vec{};
+        store(to, join_rows(load_count(row + j, n) * scale, odd * scale));
+      }
     }
   }
-  return {y, h.row, 0};
+  return {y, 0, depth};
+}
+
+// Of a row a tile has four lines with AVX-512, one elsewhere: so many rows, a tensor's width apart, push each other out
+// of the first-level cache.
+static Right lay_values(const Head& h, const float* v, float** scratch) {
+  if (VL == 16 && kPair == 1 && h.dim == h.row) return {row_of(h, v, h.first), h.width, 0};
+  return lay_rows(h, v, h.first, h.length, 1.f, scratch);
 }
 
 // What scores begin with: the bias of each key; those that fill up the last vector are hidden, as keys of -inf are.

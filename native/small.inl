@@ -125,8 +125,9 @@ static __attribute__((noinline)) void product_strip(int64_t m, Strip t, Ending e
   const auto pass = [&](int rows) { m -= rows, t.row += rows, t.a.at += rows * t.a.row, t.c += rows * t.row_c; };
   if (2 * N <= kTileVecs)
     for (; m >= 2 * kTileRows; pass(2 * kTileRows)) product_tile<2 * kTileRows, N, Side, Add>(t, ending);
-  for (; m >= kTileRows; pass(kTileRows)) product_tile<kTileRows, N, Side, Add>(t, ending);
-  if (m >= 4) product_tile<4, N, Side, Add>(t, ending), pass(4);
+  const int64_t twice = 2 * N < 8 ? 8 : -1;  // rows that 4 and 4 serve better than 6 and 2, whose few sums wait
+  for (; m >= kTileRows && m != twice; pass(kTileRows)) product_tile<kTileRows, N, Side, Add>(t, ending);
+  for (; m >= 4; pass(4)) product_tile<4, N, Side, Add>(t, ending);
   if (m >= 2) product_tile<2, N, Side, Add>(t, ending), pass(2);
   if (m >= 1) product_tile<1, N, Side, Add>(t, ending);
 }
