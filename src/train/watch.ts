@@ -97,13 +97,16 @@ export class TrainingDoctor {
     const chance = pairGuess(data.label1Share).accuracy;
     // Order takes longer to learn than topic (Lan et al. 2020, arXiv:1909.11942, table 5).
     const late = step > Math.max(2000, 0.5 * totalSteps) * (sentenceTask === 'sop' ? 2.5 : 1);
-    const atChance = step >= EARLY && accuracy < chance + 0.04;
+    const above = accuracy - chance;
+    const atChance = step >= EARLY && above < 0.04;
     const name = sentenceTask.toUpperCase();
     const here = `${name} accuracy ${accuracy.toFixed(3)} in the last ${WINDOW} steps, ${chance.toFixed(2)} by guessing`;
     this.remarks.once(step, 'nsp-at-chance', 'info', atChance && !late && `${here}: normal early in a run`);
     const advice =
       'look at the decoded rows: are sentences A and B told apart, and are both labels there? A larger --lr may help';
-    this.remarks.when(step, 'nsp-at-chance-late', 'warning', atChance && late && `${here}; ${advice}`);
+    // It has recovered only when it is clearly better: a value that hovers at the threshold is one warning.
+    if (atChance || above > 0.08)
+      this.remarks.when(step, 'nsp-at-chance-late', 'warning', atChance && late && `${here}; ${advice}`);
     const why =
       sentenceTask === 'nsp'
         ? 'the topic alone gives the pairs away, so order is not learnt; --sop asks for order'

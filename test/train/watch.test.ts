@@ -117,6 +117,16 @@ describe('sentence pairs', () => {
     expect(only(remarks, 'nsp-at-chance-late')).toMatchObject({ step: 2001, severity: 'warning' });
   });
 
+  test('around the threshold it is one warning; another when it had clearly recovered', () => {
+    const hovers = (step: number) => ({ next_sentence_accuracy: 0.54 + 0.03 * Math.sin(step / 60) });
+    const twice = { ...START, totalSteps: 4000 };
+    const remarks = watch((step) => (step > 3000 && step < 3300 ? { next_sentence_accuracy: 0.7 } : hovers(step)), {
+      start: twice,
+    });
+    const late = remarks.filter((r) => r.kind === 'nsp-at-chance-late');
+    expect(late.map((r) => r.step > 3300)).toEqual([false, true]);
+  });
+
   test('chance is the share of the commoner label', () => {
     const uneven = { ...long, data: { ...START.data, label1Share: 0.7 } };
     const remarks = watch((step) => ({ next_sentence_accuracy: 0.7 + 0.02 * noise(step) }), { start: uneven });
