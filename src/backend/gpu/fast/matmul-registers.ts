@@ -12,7 +12,7 @@ export const fromNeighbour = (name: string, i: number, e: number, turned: boolea
 
 /**
  * Reads four steps of k of four rows of op(a), or four columns of op(b): of vectors, what of their places does not depend on k
- * is computed before the loop.
+ * is computed before the loop, and what is the same for all once a step.
  * @param alongK whether a vector is four steps of one row or column, else four of them at one step
  * @param lane which of the four a thread reads; null: all of them, as `a0_0` .. `a0_3`
  */
@@ -21,14 +21,16 @@ function reader(
   { vectorA, vectorB, wholeK }: MatmulForm,
   alongK: boolean,
   lane: string | null,
-): { begin(i: number, outer: string): string; read(i: number, outer: string): string } {
+): { begin(i: number, outer: string): string; step: string; read(i: number, outer: string): string } {
   const vectors = wholeK && (name === 'a' ? vectorA : vectorB);
   const which = lane === null ? ['0u', '1u', '2u', '3u'] : [lane];
   const of = (i: number, r: number): string => (lane === null ? `${name}${i}_${r}` : `${name}${i}`);
   const element = (i: number, outer: string, r: string): string => {
     if (!vectors) return `load_${name}(batch, ${alongK ? `${outer} + ${r}, k0` : `k0 + ${r}, ${outer}`})`;
-    return alongK ? `${name}[at_${name}${i}_${r} + q]` : `${name}[at_${name}${i} + (k0 + ${r}) * width_${name}]`;
+    return alongK ? `${name}[at_${name}${i}_${r} + q]` : `${name}[at_${name}${i} + row_${name}${r}]`;
   };
+  const row = (r: string, at: number): string =>
+    at === 0 ? `(k0 + ${r}) * width_${name}` : `row_${name}${which[at - 1]} + width_${name}`;
   const lines = (text: (r: string, at: number) => string): string => which.map(text).join('\n');
   return {
     begin: (i, outer) => {
@@ -36,6 +38,7 @@ function reader(
       if (!alongK) return `  let at_${name}${i} = place_${name}(batch, ${outer});`;
       return lines((r) => `  let at_${name}${i}_${r} = place_${name}(batch, ${outer} + ${r});`);
     },
+    step: vectors && !alongK ? lines((r, at) => `    let row_${name}${r} = ${row(r, at)};`) : '',
     read: (i, outer) => lines((r, at) => `    let ${of(i, at)} = ${element(i, outer, r)};`),
   };
 }
@@ -75,6 +78,8 @@ ${each(groups, (j) => b.begin(j, col(j)))}
   let width_a = m / 4u; let width_b = n / 4u;
   for (var k0 = begin; k0 < end; k0 += 4u) {
     let q = k0 / 4u;
+${a.step}
+${b.step}
 ${each(rows / 4, (i) => a.read(i, row(i)))}
 ${each(groups, (j) => b.read(j, col(j)))}
 ${each(4, step)}
