@@ -106,6 +106,9 @@ describeIf(
       { buf: sums, dims },
     ];
     backend.queue.launch(compiled, args, outputs, dims);
+    expect(() => backend.queue.launch(compiled, args.slice(1), outputs, dims)).toThrow(
+      'was given 4 arrays and numbers',
+    );
     expect(await backend.read(y)).toEqual(Float32Array.of(2, 2.5, 3, 3.5, 0, 0, 0, 0));
     expect(await backend.read(sums)).toEqual(Float32Array.of(11, 19));
     for (const buf of [x, mask, y, sums, window]) backend.free(buf);

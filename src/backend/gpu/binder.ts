@@ -35,10 +35,13 @@ export class Binder {
 
   /** @param places of the arrays in their order, the first result last; null for one that is the result itself */
   groupOf(kernel: Compiled, places: readonly (Place | null)[]): GPUBindGroup {
-    let key = '';
-    for (const place of places) if (place !== null) key += `${place.slab.id},${place.byte},${place.bytes};`;
-    const found = kernel.bindGroups.get(key);
-    if (found !== undefined) return found;
+    const keys: (Slab | number)[] = [];
+    for (const place of places) if (place !== null) keys.push(place.slab, place.byte, place.bytes);
+    if (kernel.bindGroups.size > MOST_GROUPS) kernel.bindGroups.clear();
+    return kernel.bindGroups.get(keys, () => this.group(kernel, places));
+  }
+
+  private group(kernel: Compiled, places: readonly (Place | null)[]): GPUBindGroup {
     const resource = { buffer: this.params, offset: 0, size: kernel.paramBytes };
     const entries: GPUBindGroupEntry[] = [{ binding: 0, resource }];
     for (const [i, place] of places.entries()) {
@@ -46,10 +49,7 @@ export class Binder {
       const { slab, byte, bytes } = place;
       entries.push({ binding: i + 1, resource: { buffer: slab.buffer, offset: byte, size: bytes } });
     }
-    const group = this.device.gpu.createBindGroup({ layout: kernel.layout, entries });
-    if (kernel.bindGroups.size >= MOST_GROUPS) kernel.bindGroups.clear();
-    kernel.bindGroups.set(key, group);
-    return group;
+    return this.device.gpu.createBindGroup({ layout: kernel.layout, entries });
   }
 }
 

@@ -2,7 +2,7 @@ import type { ArgumentType, GPU, ParamsLayout, WebGPUKernel } from 'gpu.js';
 import { BackendError } from '../../core/errors.js';
 import type { Device } from './device.js';
 import { fastShader, plainShader } from './shader.js';
-import { type FastKernel, isArray, type PlainKernel } from './spec.js';
+import { type FastKernel, isArray, Memo, type PlainKernel } from './spec.js';
 
 /** Shader stage COMPUTE of the WebGPU specification. */
 const COMPUTE = 4;
@@ -19,7 +19,6 @@ export interface ArrayPlace {
 /** A kernel, compiled or about to be. */
 export interface Compiled {
   readonly name: string;
-  readonly id: number;
   /** The whole shader. */
   readonly wgsl: string;
   readonly layout: GPUBindGroupLayout;
@@ -37,7 +36,7 @@ export interface Compiled {
   readonly paramBytes: number;
   readonly workgroup: readonly number[];
   readonly rank: number;
-  readonly bindGroups: Map<string, GPUBindGroup>;
+  readonly bindGroups: Memo<GPUBindGroup>;
 }
 
 /** Parameters of the function that gpu.js sees: for a fast kernel, all arrays that it binds besides the result. */
@@ -154,7 +153,7 @@ export class Compiler {
 
   /** Forgets all that refers to buffers. */
   forgetBuffers(): void {
-    for (const { bindGroups } of this.cache.values()) bindGroups.clear();
+    for (const kernel of this.cache.values()) kernel.bindGroups.clear();
   }
 
   private compile(kernel: PlainKernel | FastKernel): Compiled {
@@ -177,7 +176,7 @@ export class Compiler {
       throw this.failure(kernel.name, cause);
     });
     done.catch(() => undefined); // reported where it is awaited, by the queue
-    return describe(kernel, built, done, this.cache.size);
+    return describe(kernel, built, done);
   }
 
   private failure(name: string, cause: unknown): BackendError {
@@ -194,7 +193,6 @@ function describe(
   kernel: PlainKernel | FastKernel,
   built: InstanceType<ReturnType<typeof kernelClass>>,
   ready: Promise<void>,
-  id: number,
 ): Compiled {
   const fast = 'wgsl' in kernel;
   const { arrayArgs, scalarArgs, byteLength } = built.paramsLayout;
@@ -208,7 +206,6 @@ function describe(
   }));
   return {
     name: kernel.name,
-    id,
     wgsl: built.compiledSource,
     get layout() {
       return built.shaderLayout as GPUBindGroupLayout;
@@ -224,6 +221,6 @@ function describe(
     paramBytes: byteLength,
     workgroup: built.workgroupSize,
     rank: fast ? 0 : kernel.rank,
-    bindGroups: new Map(),
+    bindGroups: new Memo(),
   };
 }

@@ -1,16 +1,10 @@
-import { BackendError } from '../../core/errors.js';
 import type { Moment } from '../backend.js';
+import type { Place } from './binder.js';
 import type { Compiled } from './compile.js';
-import type { GpuBuf } from './memory.js';
-import type { Args } from './spec.js';
+import type { Args, Dims } from './spec.js';
 
 /** Bytes from the parameters of one launch to those of the next: minUniformBufferOffsetAlignment. */
 export const SLICE = 256;
-/** Where the dims of the first array begin, in words. */
-const DIMS = 4;
-
-/** The word that says where array i begins. */
-export const skipWord = (i: number): number => DIMS + 4 * i + 3;
 
 /** Numbers that differ from one run of a recording to the next; while one is made, place-holders stand for them. */
 const LIVE: readonly (keyof Moment)[] = ['step', 'lr', 'correction1', 'correction2'];
@@ -34,25 +28,36 @@ export class Params {
   /** Those that are place-holders. */
   live: LiveWord[] = [];
 
-  /** @param head output sizes and the width of a dispatch, as gpu.js has them */
-  fill(kernel: Compiled, args: Args, targets: readonly GpuBuf[], head: readonly number[]): void {
-    const { words, floats } = this;
+  /**
+   * @param args arrays and numbers in their order @param places of the arrays, the first result last
+   * @param output its sizes and @param width of a dispatch, as gpu.js has them
+   */
+  fill(kernel: Compiled, args: Args, places: readonly (Place | null)[], output: Dims, width: number): void {
+    const { words } = this;
     let array = 0;
     let scalar = 0;
     this.live = [];
-    words.set(head);
+    this.put(0, output);
+    words[3] = width;
     for (const arg of args) {
-      if (typeof arg === 'object') words.set(arg.dims, DIMS + 4 * array++);
+      if (typeof arg === 'number') this.number(kernel.scalars[scalar++], arg);
       else {
-        const { word, float } = kernel.scalars[scalar++];
-        if (arg <= PLACE_HOLDER) this.live.push({ word, float, name: LIVE[PLACE_HOLDERS.indexOf(arg)] });
-        else if (float) floats[word] = arg;
-        else words[word] = arg;
+        this.put(4 + 4 * array, arg.dims);
+        words[7 + 4 * array] = places[array++]?.skip ?? 0;
       }
     }
-    for (const target of targets.slice(1)) words.set([target.length, 1, 1], DIMS + 4 * array++);
-    if (array !== kernel.arrays.length || scalar !== kernel.scalars.length) {
-      throw new BackendError(`gpu: kernel ${kernel.name} was given ${array} arrays and ${scalar} numbers`);
-    }
+    words[kernel.resultWord] = places[array]?.skip ?? 0;
+  }
+
+  put(word: number, [x, y, z]: Dims): void {
+    this.words[word] = x;
+    this.words[word + 1] = y;
+    this.words[word + 2] = z;
+  }
+
+  private number({ word, float }: Compiled['scalars'][number], value: number): void {
+    if (value <= PLACE_HOLDER) this.live.push({ word, float, name: LIVE[PLACE_HOLDERS.indexOf(value)] });
+    else if (float) this.floats[word] = value;
+    else this.words[word] = value;
   }
 }

@@ -6,12 +6,8 @@ const LEAST = 256;
 /** A free block serves up to this many classes below its own: at most twice what was asked for. */
 const REACH = 8;
 
-/** Slabs of all pools are told apart by their numbers: bind groups are found by them. */
-let made = 0;
-
 /** Memory of the device: one buffer, lent as a whole. */
 export interface Slab {
-  readonly id: number;
   readonly buffer: GPUBuffer;
   readonly bytes: number;
   /** The last batch of the queue that touches it. */
@@ -74,7 +70,7 @@ export class Pool {
     const { gpu } = this.device;
     gpu.pushErrorScope('out-of-memory');
     const buffer = gpu.createBuffer({ size: bytes, usage: USAGE });
-    const slab = { id: made++, buffer, bytes, batch: -1, writes: 0, failed: false };
+    const slab = { buffer, bytes, batch: -1, writes: 0, failed: false };
     gpu.popErrorScope().then(
       (error) => {
         if (error === null) return;

@@ -1,3 +1,4 @@
+import { BackendError } from '../../core/errors.js';
 import type { Moment } from '../backend.js';
 import { Batch, type Copy, LONGEST } from './batch.js';
 import { Binder, type Place } from './binder.js';
@@ -5,7 +6,7 @@ import type { Compiled } from './compile.js';
 import type { Device } from './device.js';
 import { CheckedIds, judge, VERDICT } from './ids.js';
 import type { GpuBuf, GpuMemory } from './memory.js';
-import { Params, placeHolder, SLICE, skipWord } from './params.js';
+import { Params, placeHolder, SLICE } from './params.js';
 import { partsOf } from './parts.js';
 import type { Slab } from './pool.js';
 import { type Args, type Dims, line, type Operand } from './spec.js';
@@ -75,13 +76,14 @@ export class Queue {
     if (groups[0] * groups[1] * groups[2] === 0) return;
     const { output = groups, work = 0 } = extent;
     const targets = outputs.map((operand) => this.memory.own(operand.buf));
-    this.params.fill(kernel, args, targets, [...output, groups[0] * (kernel.workgroup[0] ?? 1)]);
-    const places = this.places(kernel, args, targets);
+    const all = [...args, ...outputs.slice(1)];
+    const places = this.places(kernel, all, targets);
+    this.params.fill(kernel, all, places, output, groups[0] * (kernel.workgroup[0] ?? 1));
     const group = this.binder.groupOf(kernel, places);
     const parts = partsOf(groups, work, this.mostWork);
     for (const part of parts) {
       this.makeRoom(work / parts.length);
-      this.params.words.set(part.first, kernel.resultWord + 1);
+      this.params.put(kernel.resultWord + 1, part.first);
       this.batch.launch(kernel, group, part.groups, this.params);
       this.touch(places, targets);
     }
@@ -284,20 +286,20 @@ export class Queue {
     this.batch.copy(copy);
   }
 
-  /** Where each array lies, inputs first and the first result last; null for one that is the result itself. */
+  /** Where each array lies, the first result last; null for one that is the result itself. */
   private places(kernel: Compiled, args: Args, targets: readonly GpuBuf[]): (Place | null)[] {
-    const inputs = args.filter((arg) => typeof arg === 'object');
-    const all = [...inputs.map(({ buf }) => this.memory.own(buf)), ...targets.slice(1)];
-    const places = all.map((buf, i) => {
-      const { bound, writable, width } = kernel.arrays[i];
-      if (!bound) return null;
-      const place = this.binder.placeOf(writable ? buf : this.apart(buf, targets), width);
-      this.params.words[skipWord(i)] = place.skip;
-      return place;
-    });
-    const result = this.binder.placeOf(targets[0], kernel.resultWidth);
-    this.params.words[kernel.resultWord] = result.skip;
-    return [...places, result];
+    if (args.length !== kernel.arrays.length + kernel.scalars.length) {
+      throw new BackendError(`gpu: kernel ${kernel.name} was given ${args.length} arrays and numbers`);
+    }
+    const places: (Place | null)[] = [];
+    for (const arg of args) {
+      if (typeof arg === 'number') continue;
+      const { bound, writable, width } = kernel.arrays[places.length];
+      const buf = this.memory.own(arg.buf);
+      places.push(bound ? this.binder.placeOf(writable ? buf : this.apart(buf, targets), width) : null);
+    }
+    places.push(this.binder.placeOf(targets[0], kernel.resultWidth));
+    return places;
   }
 
   /**

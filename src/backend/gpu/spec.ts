@@ -94,14 +94,33 @@ export function workOf({ params, loop }: PlainKernel, args: Args, [x, y, z]: Dim
   return 2 * x * y * z * (typeof arg === 'object' ? arg.dims[0] : arg);
 }
 
-/** Kernels by name: their texts are put together once, not at every call. */
-export function remembered<K extends { readonly name: string }>(): (name: string, make: () => K) => K {
-  const kernels = new Map<string, K>();
-  return (name, make) => {
-    const found = kernels.get(name);
+/** What was made for lists of keys: a tree with a key a level, so that no text is put together to find it again. */
+export class Memo<V extends object> {
+  private readonly next = new Map<unknown, Memo<V>>();
+  private value: V | undefined;
+  /** How many were made. */
+  size = 0;
+
+  get(keys: readonly unknown[], make: () => V): V {
+    let node: Memo<V> = this;
+    for (const key of keys) node = node.child(key);
+    if (node.value === undefined) {
+      node.value = make();
+      this.size++;
+    }
+    return node.value;
+  }
+
+  clear(): void {
+    this.next.clear();
+    this.size = 0;
+  }
+
+  private child(key: unknown): Memo<V> {
+    const found = this.next.get(key);
     if (found !== undefined) return found;
-    const made = make();
-    kernels.set(name, made);
+    const made = new Memo<V>();
+    this.next.set(key, made);
     return made;
-  };
+  }
 }

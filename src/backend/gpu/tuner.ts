@@ -30,6 +30,8 @@ export class Tuner {
   private readonly untried = new Map<string, MatmulCall>();
   private readonly guessed = new Set<string>();
   private readonly usable: readonly Tile[];
+  /** Those that are guessed at: straight from the buffers where a processor plays the GPU. */
+  private readonly likely: readonly Tile[];
 
   /** @param fixed takes this tile always */
   constructor(
@@ -46,6 +48,8 @@ export class Tuner {
       if (tile.shared && subgroup !== SHARERS) return false;
       return memoryOf(tile) <= workgroupMemory && x * y <= workgroupThreads && (fixed === null || tile.name === fixed);
     });
+    const likely = this.usable.filter((tile) => (tile.bk === 0) === runner.software);
+    this.likely = likely.length > 0 ? likely : this.usable;
   }
 
   tileOf(call: MatmulCall): Tile {
@@ -75,14 +79,12 @@ export class Tuner {
   }
 
   private guess({ m, n, k, batch }: MatmulCall): Tile {
-    const shared = this.usable.filter((tile) => (tile.bk === 0) === this.runner.software);
-    const tiles = shared.length > 0 ? shared : this.usable;
     const enough = this.runner.software ? 4 : BUSY;
-    const busy = tiles.find(({ bm, bn, rows }) => {
+    const busy = this.likely.find(({ bm, bn, rows }) => {
       if (rows > 16 && m * n * k * batch < WORTH_COMPILING) return false;
       return Math.ceil(m / bm) * Math.ceil(n / bn) * batch >= enough;
     });
-    return busy ?? (tiles.at(-1) as Tile);
+    return busy ?? (this.likely.at(-1) as Tile);
   }
 
   private async trial(call: MatmulCall): Promise<Tile> {

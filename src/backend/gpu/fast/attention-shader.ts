@@ -1,4 +1,4 @@
-import { type FastKernel, remembered } from '../spec.js';
+import { type FastKernel, Memo } from '../spec.js';
 import { each } from './matmul-form.js';
 
 /** Threads of a workgroup: a query or a key each. */
@@ -125,7 +125,7 @@ export const forwardParams = (form: AttentionForm): FastKernel['params'] => ({
   ...NUMBERS,
 });
 
-const kernels = remembered<FastKernel>();
+const kernels = new Memo<FastKernel>();
 
 export const EXP = 'fn exp_of(x : f32) -> f32 { return select(x, exp(x), x == x); }';
 
@@ -148,7 +148,7 @@ ${add(form, 'y', 'weight', 'slice_v')}`;
  */
 export const forwardKernel = (form: AttentionForm): FastKernel => {
   const name = `attention ${formName(form)}`;
-  return kernels(name, () => forwardText(name, form));
+  return kernels.get([name], () => forwardText(name, form));
 };
 
 function forwardText(name: string, form: AttentionForm): FastKernel {
@@ -195,7 +195,7 @@ const gradParams = (form: AttentionForm, names: readonly string[]): FastKernel['
 /** dQ of a query, by walking over the keys. */
 export const queryGradKernel = (form: AttentionForm): FastKernel => {
   const name = `attentionGrad dQ ${formName(form)}`;
-  return kernels(name, () => queryGradText(name, form));
+  return kernels.get([name], () => queryGradText(name, form));
 };
 
 function queryGradText(name: string, form: AttentionForm): FastKernel {
@@ -237,7 +237,7 @@ ${store(form, 'g', 'dQ')}
 /** dK or dV of a key, by walking over the queries. dV needs the probabilities alone. */
 export const keyGradKernel = (form: AttentionForm, which: 'dK' | 'dV'): FastKernel => {
   const name = `attentionGrad ${which} ${formName(form)}`;
-  return kernels(name, () => keyGradText(name, form, which));
+  return kernels.get([name], () => keyGradText(name, form, which));
 };
 
 function keyGradText(name: string, form: AttentionForm, which: 'dK' | 'dV'): FastKernel {

@@ -1,4 +1,4 @@
-import { type FastKernel, remembered } from '../spec.js';
+import { type FastKernel, Memo } from '../spec.js';
 import {
   type AttentionForm,
   bits,
@@ -111,7 +111,7 @@ ${each(form.headDim / 16, (c) => `    write_y(own + begin + ${r}u, head, ${4 * c
     if (lane == 0u) { set_lse((own + begin + ${r}u) * params.heads + head, top${r} + log(whole${r})); }
   }`;
 
-const kernels = remembered<FastKernel>();
+const kernels = new Memo<FastKernel>();
 
 /**
  * The forward of `forwardKernel` where subgroups are four threads of a processor that plays the GPU, and reads cost as much
@@ -120,7 +120,7 @@ const kernels = remembered<FastKernel>();
  */
 export const sharedForwardKernel = (form: AttentionForm): FastKernel => {
   const name = `attention shared ${formName(form)}`;
-  return kernels(name, () => sharedText(name, form));
+  return kernels.get([name], () => sharedText(name, form));
 };
 
 function sharedText(name: string, form: AttentionForm): FastKernel {

@@ -2,7 +2,7 @@ import { ShapeError } from '../../../core/errors.js';
 import { numel, type Shape } from '../../../core/shape.js';
 import { joined } from '../../axes.js';
 import type { Buf, Walk } from '../../backend.js';
-import { type FastKernel, line, remembered } from '../spec.js';
+import { type FastKernel, line, Memo } from '../spec.js';
 import { type FastRunner, foldThreads, LINE_MAIN } from './runner.js';
 
 const MOST_AXES = 8;
@@ -33,7 +33,7 @@ ${steps.join('\n')}
   };
 };
 
-const copies = remembered<FastKernel>();
+const copies = new Memo<FastKernel>();
 
 export function copy(runner: FastRunner, x: Buf, y: Buf, shape: Shape, from: Walk, to: Walk): void {
   const count = numel(shape);
@@ -48,7 +48,7 @@ export function copy(runner: FastRunner, x: Buf, y: Buf, shape: Shape, from: Wal
     .flat();
   const args = [line(x), count, ...numbers, from.offset, to.offset];
   runner.launch(
-    copies(`${axes.length}`, () => copyKernel(axes.length)),
+    copies.get([axes.length], () => copyKernel(axes.length)),
     args,
     [line(y)],
     foldThreads(count),

@@ -1,10 +1,10 @@
 import type { Buf, CrossEntropyInPlaceCall } from '../../backend.js';
-import { type FastKernel, line, remembered } from '../spec.js';
+import { type FastKernel, line, Memo } from '../spec.js';
 import { reduce } from './reduce.js';
 import { type FastRunner, fold, rowMain, threadsFor } from './runner.js';
 import { peak } from './softmax.js';
 
-const kernels = remembered<FastKernel>();
+const kernels = new Memo<FastKernel>();
 
 /** lse of the row in every thread. */
 const LSE = (threads: number): string => `
@@ -17,7 +17,7 @@ const LSE = (threads: number): string => `
 
 const lossKernel = (threads: number): FastKernel => {
   const name = `crossEntropy ${threads}`;
-  return kernels(name, () => ({
+  return kernels.get([name], () => ({
     name,
     params: { logits: 'f32', labels: 'i32', rows: 'int', cols: 'int', ignoreIndex: 'int' },
     outputs: { losses: 'f32', lse: 'f32' },
@@ -49,7 +49,7 @@ export function crossEntropy(
 /** The row's largest logit, the first one of equals, and with lse known its gradient in the place of the logits. */
 const inPlaceKernel = (threads: number): FastKernel => {
   const name = `crossEntropyInPlace ${threads}`;
-  return kernels(name, () => ({
+  return kernels.get([name], () => ({
     name,
     params: { labels: 'i32', rows: 'int', cols: 'int', ignoreIndex: 'int', scale: 'float' },
     outputs: { logits: 'f32', results: 'f32' },

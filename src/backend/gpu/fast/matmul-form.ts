@@ -30,6 +30,13 @@ export function formName(form: MatmulForm): string {
   return `matmul ${tile.name} ${transposes} ${vectors}${letter(wholeK, '', ' part')}${letter(split, ' split', '')}${letter(bias, ' bias', '')} ${end} ${fn}${letter(pre, ' pre', '')}`;
 }
 
+/** What tells one form from another: the conditions are the bits of a number. */
+export function formKeys(form: MatmulForm): readonly unknown[] {
+  const { tile, transposeA, transposeB, vectorA, vectorB, vectorY, wholeK, split, bias, end, pre, fn } = form;
+  const conditions = [transposeA, transposeB, vectorA, vectorB, vectorY, wholeK, split, bias, pre];
+  return [tile, end, fn, conditions.reduce((bits, holds) => 2 * bits + Number(holds), 0)];
+}
+
 /** One after the other, a line each. */
 export const each = (count: number, text: (i: number) => string): string =>
   Array.from({ length: count }, (_, i) => text(i)).join('\n');

@@ -1,6 +1,6 @@
-import { type FastKernel, type FastKind, remembered } from '../spec.js';
+import { type FastKernel, type FastKind, Memo } from '../spec.js';
 import { EPILOGUES } from './functions.js';
-import { closing, each, formName, type MatmulForm, opening, outerProduct } from './matmul-form.js';
+import { closing, each, formKeys, formName, type MatmulForm, opening, outerProduct } from './matmul-form.js';
 import { registerBody } from './matmul-registers.js';
 import { type Tile, threadsOf } from './tiles.js';
 
@@ -132,21 +132,18 @@ ${closing(tile, [tx, ty])}
 }`;
 }
 
-const kernels = remembered<FastKernel>();
+const kernels = new Memo<FastKernel>();
 
 /**
  * y = op(a) op(b) and what follows. Every tile sums over k in rising order with fused multiply-adds, so that all of them
  * give the same bits.
  */
-export const matmulKernel = (form: MatmulForm): FastKernel => {
-  const name = formName(form);
-  return kernels(name, () => shaderOf(name, form));
-};
+export const matmulKernel = (form: MatmulForm): FastKernel => kernels.get(formKeys(form), () => shaderOf(form));
 
-function shaderOf(name: string, form: MatmulForm): FastKernel {
+function shaderOf(form: MatmulForm): FastKernel {
   const { vectorA, vectorB, vectorY, bias, end, pre, tile } = form;
   return {
-    name,
+    name: formName(form),
     params: {
       a: kind(vectorA),
       b: kind(vectorB),

@@ -2,7 +2,7 @@ import { BackendError } from '../../../core/errors.js';
 import type { Buf, MatmulCall } from '../../backend.js';
 import { sumRows } from '../kernels/matmul.js';
 import { withScratch } from '../kernels/scratch.js';
-import { type FastKernel, line, remembered } from '../spec.js';
+import { type FastKernel, line, Memo, type Operand } from '../spec.js';
 import type { MatmulForm } from './matmul-form.js';
 import { matmulKernel } from './matmul-shader.js';
 import { reduce } from './reduce.js';
@@ -26,17 +26,17 @@ export function partsOf({ m, n, k, batch, transposeA, epilogue }: MatmulCall): n
   return Math.max(1, Math.min(MOST_PARTS, Math.floor(k / LONG), Math.ceil(ENOUGH_GROUPS / tiles)));
 }
 
-function formOf(runner: FastRunner, call: MatmulCall, split: boolean): Omit<MatmulForm, 'tile'> {
+function formOf(runner: FastRunner, tile: Tile, call: MatmulCall, split: boolean): MatmulForm {
   const { a, b, y, bias, m, n, k, transposeA, transposeB, strideA, strideB, epilogue } = call;
   const activate = epilogue?.kind === 'activate' ? epilogue : null;
   const slope = epilogue?.kind === 'slope' ? epilogue : null;
-  const beside = [bias, activate?.pre, slope?.x].filter((buf) => buf !== undefined);
   return {
+    tile,
     transposeA,
     transposeB,
     vectorA: inFours(runner, transposeA ? m : k, a) && strideA % 4 === 0,
     vectorB: inFours(runner, transposeB ? k : n, b) && strideB % 4 === 0,
-    vectorY: inFours(runner, n, y, ...beside),
+    vectorY: inFours(runner, n, y, bias, activate?.pre, slope?.x),
     wholeK: k % SLICES === 0,
     split,
     bias: bias !== undefined,
@@ -50,14 +50,16 @@ function formOf(runner: FastRunner, call: MatmulCall, split: boolean): Omit<Matm
 function launch(runner: FastRunner, form: MatmulForm, call: MatmulCall, y: Buf, parts: number): void {
   const { a, b, bias, m, n, k, batch, strideA, strideB, epilogue } = call;
   const { bm, bn } = form.tile;
-  const args = [line(a), line(b), ...(form.bias && bias !== undefined ? [line(bias)] : [])];
-  if (form.end === 'slope' && epilogue?.kind === 'slope') args.push(line(epilogue.x));
+  const args: (Operand | number)[] = [line(a), line(b)];
+  const outputs = [line(y)];
+  if (form.bias && bias !== undefined) args.push(line(bias));
+  if (epilogue?.kind === 'slope') args.push(line(epilogue.x));
+  if (epilogue?.kind === 'activate' && epilogue.pre !== undefined) outputs.push(line(epilogue.pre));
   const part = parts === 1 ? k : Math.ceil(k / parts / 64) * 64;
-  const pre = epilogue?.kind === 'activate' && epilogue.pre !== undefined ? [line(epilogue.pre)] : [];
+  args.push(m, n, k, strideA, strideB, parts, part);
   const groups = [Math.ceil(n / bn), Math.ceil(m / bm), batch * parts] as const;
   if (groups.some((count) => count > MOST_GROUPS)) throw tooMany(call);
-  const sizes = [m, n, k, strideA, strideB, parts, part];
-  runner.launch(matmulKernel(form), [...args, ...sizes], [line(y), ...pre], groups, 2 * m * n * k * batch);
+  runner.launch(matmulKernel(form), args, outputs, groups, 2 * m * n * k * batch);
 }
 
 const tooMany = ({ m, n, batch }: MatmulCall): BackendError =>
@@ -78,22 +80,22 @@ const addParts = (name: string, of: 'vec4' | 'f32', bias: boolean, add: boolean)
 }`,
 });
 
-const kernels = remembered<FastKernel>();
+const kernels = new Memo<FastKernel>();
 
 function partsKernel(of: 'vec4' | 'f32', bias: boolean, add: boolean): FastKernel {
   const name = `matmul parts ${of}${bias ? ' bias' : ''}${add ? ' add' : ''}`;
-  return kernels(name, () => addParts(name, of, bias, add));
+  return kernels.get([name], () => addParts(name, of, bias, add));
 }
 
 /** The product and its epilogue, cut up in one way. */
 export function product(runner: FastRunner, tile: Tile, call: MatmulCall): void {
   const { y, bias, m, n, epilogue } = call;
   const parts = partsOf(call);
-  const form = formOf(runner, call, parts > 1);
-  if (parts === 1) launch(runner, { ...form, tile }, call, y, 1);
+  const form = formOf(runner, tile, call, parts > 1);
+  if (parts === 1) launch(runner, form, call, y, 1);
   else {
     withScratch(runner, [parts * m * n], ([sums]) => {
-      launch(runner, { ...form, tile, vectorY: n % 4 === 0, bias: false, end: 'store' }, call, sums, parts);
+      launch(runner, { ...form, vectorY: n % 4 === 0, bias: false, end: 'store' }, call, sums, parts);
       const width = form.vectorY ? 4 : 1;
       const [count, columns] = [(m * n) / width, n / width];
       const args = [line(sums), ...(bias === undefined ? [] : [line(bias)]), parts, count, columns];

@@ -1,12 +1,12 @@
 import type { Buf, ResidualNormCall } from '../../backend.js';
 import { withScratch } from '../kernels/scratch.js';
-import { type FastKernel, line, remembered } from '../spec.js';
+import { type FastKernel, line, Memo } from '../spec.js';
 import { KEY_PARAMS, keyNumbers } from './dropout.js';
 import { PHILOX } from './philox.js';
 import { reduce } from './reduce.js';
 import { type FastRunner, fold, rowMain, threadsFor, total } from './runner.js';
 
-const kernels = remembered<FastKernel>();
+const kernels = new Memo<FastKernel>();
 
 /** Where the row that is normalised comes from. */
 interface Source {
@@ -62,7 +62,7 @@ var<workgroup> row_copy : array<f32, ${cols}>;`;
 
 const forwardKernel = (threads: number, cols: number, source: Source): FastKernel => {
   const name = `layerNorm ${threads} ${cols}${sourceName(source)}`;
-  return kernels(name, () => ({
+  return kernels.get([name], () => ({
     name,
     params: {
       ...sourceParams(source),
@@ -145,7 +145,7 @@ fn main(@builtin(workgroup_id) wid : vec3<u32>, @builtin(num_workgroups) groups 
 
 const backwardKernel = (threads: number, cols: number, source: Source): FastKernel => {
   const name = `layerNormGrad ${threads} ${cols}${sourceName(source)}`;
-  return kernels(name, () => ({
+  return kernels.get([name], () => ({
     name,
     params: {
       ...sourceParams(source),

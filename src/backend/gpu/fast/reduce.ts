@@ -1,10 +1,10 @@
 import type { Buf } from '../../backend.js';
 import { reduce as plainReduce } from '../kernels/rows.js';
 import { withScratch } from '../kernels/scratch.js';
-import { type FastKernel, line, remembered } from '../spec.js';
+import { type FastKernel, line, Memo } from '../spec.js';
 import { type FastRunner, fold, foldThreads, LINE_MAIN, rowMain, threadsFor, total } from './runner.js';
 
-const kernels = remembered<FastKernel>();
+const kernels = new Memo<FastKernel>();
 
 /** Rows that one thread sums in a column, and elements that one workgroup sums in a long row. */
 const CHUNK_ROWS = 64;
@@ -28,7 +28,7 @@ const COLUMNS: FastKernel = {
 /** Sums of a chunk of each row; of squares with `square`. */
 const rowSums = (threads: number, square: boolean): FastKernel => {
   const name = `row sums ${threads}${square ? ' of squares' : ''}`;
-  return kernels(name, () => ({
+  return kernels.get([name], () => ({
     name,
     params: { x: 'f32', rows: 'int', size: 'int', chunk: 'int', chunks: 'int' },
     outputs: { y: 'f32' },

@@ -27,9 +27,9 @@ export function fold(count: number): Dims {
   return [Math.ceil(count / rows), rows, 1];
 }
 
-/** Whether rows of `width` elements can be read as vectors of four from each of these buffers. */
-export const inFours = (runner: FastRunner, width: number, ...bufs: readonly Buf[]): boolean =>
-  width % 4 === 0 && bufs.every((buf) => runner.placeOf(buf) % 4 === 0);
+/** Whether rows of `width` elements can be read as vectors of four from each of these buffers, where there is one. */
+export const inFours = (runner: FastRunner, width: number, ...bufs: readonly (Buf | undefined)[]): boolean =>
+  width % 4 === 0 && bufs.every((buf) => buf === undefined || runner.placeOf(buf) % 4 === 0);
 
 /** Threads of a kernel that takes an element each. */
 export const LINE = 64;

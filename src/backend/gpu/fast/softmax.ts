@@ -1,8 +1,8 @@
 import type { Buf } from '../../backend.js';
-import { type FastKernel, line, remembered } from '../spec.js';
+import { type FastKernel, line, Memo } from '../spec.js';
 import { type FastRunner, fold, rowMain, threadsFor, total } from './runner.js';
 
-const kernels = remembered<FastKernel>();
+const kernels = new Memo<FastKernel>();
 
 /**
  * `peak(t, pair)`: over the workgroup's threads, the largest element and the sum of exponentials from it on, from those
@@ -31,7 +31,7 @@ fn peak(t : u32, pair : vec2<f32>) -> vec2<f32> {
 
 const softmaxKernel = (threads: number, log: boolean): FastKernel => {
   const name = `${log ? 'logSoftmax' : 'softmax'} ${threads}`;
-  return kernels(name, () => ({
+  return kernels.get([name], () => ({
     name,
     params: { x: 'f32', rows: 'int', cols: 'int' },
     outputs: { y: 'f32' },
@@ -55,7 +55,7 @@ export function softmax(runner: FastRunner, x: Buf, y: Buf, rows: number, cols: 
 
 const gradKernel = (threads: number, log: boolean): FastKernel => {
   const name = `${log ? 'logSoftmaxGrad' : 'softmaxGrad'} ${threads}`;
-  return kernels(name, () => ({
+  return kernels.get([name], () => ({
     name,
     params: { y: 'f32', dY: 'f32', rows: 'int', cols: 'int' },
     outputs: { dX: 'f32' },

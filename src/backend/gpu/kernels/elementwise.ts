@@ -3,7 +3,7 @@ import { numel, type Shape } from '../../../core/shape.js';
 import { joined } from '../../axes.js';
 import type { BinaryFn, Buf, UnaryFn, Walk } from '../../backend.js';
 import { eachBlock, isDense } from '../axes.js';
-import { line, type PlainKernel, type PlainRunner, remembered } from '../spec.js';
+import { line, Memo, type PlainKernel, type PlainRunner } from '../spec.js';
 import { BINARY, UNARY } from './functions.js';
 
 /** The text of a function. @throws {DtypeError} one that is not in the table */
@@ -14,7 +14,7 @@ function textOf<T>(table: Readonly<Record<string, T>>, name: string): T {
   return table[name];
 }
 
-const kernels = remembered<PlainKernel>();
+const kernels = new Memo<PlainKernel>();
 
 const FILL: PlainKernel = {
   name: 'fill',
@@ -42,7 +42,7 @@ export function accumulate(runner: PlainRunner, x: Buf, y: Buf): void {
 
 export function unary(runner: PlainRunner, fn: UnaryFn, x: Buf, y: Buf, c: number): void {
   const name = `unary ${fn.name}`;
-  const kernel = kernels(name, () => ({
+  const kernel = kernels.get([name], () => ({
     name,
     params: { x: 'f32', c: 'float' },
     rank: 1,
@@ -54,7 +54,7 @@ export function unary(runner: PlainRunner, fn: UnaryFn, x: Buf, y: Buf, c: numbe
 /** gpu.js has `return` end a kernel, so the slope is its own kernel's result, times dY. */
 export function unaryGrad(runner: PlainRunner, fn: UnaryFn, x: Buf, y: Buf, dY: Buf, dX: Buf, c: number): void {
   const name = `unaryGrad ${fn.name}`;
-  const kernel = kernels(name, () => ({
+  const kernel = kernels.get([name], () => ({
     name,
     params: { x: 'f32', y: 'f32', dY: 'f32', c: 'float' },
     rank: 1,
@@ -71,7 +71,7 @@ export function unaryGrad(runner: PlainRunner, fn: UnaryFn, x: Buf, y: Buf, dY: 
 /** Elements in a row, or three axes with a stride each: what is in the brackets is computed with integers. */
 function binaryKernel(fn: string, flat: boolean): PlainKernel {
   const name = `binary ${fn} ${flat ? 1 : 3}`;
-  return kernels(name, () => binaryText(name, textOf(BINARY, fn), flat));
+  return kernels.get([name], () => binaryText(name, textOf(BINARY, fn), flat));
 }
 
 function binaryText(name: string, value: string, flat: boolean): PlainKernel {

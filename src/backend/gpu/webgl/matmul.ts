@@ -1,6 +1,6 @@
 import type { MatmulCall } from '../../backend.js';
 import { type Product, product } from '../kernels/matmul.js';
-import { line, remembered } from '../spec.js';
+import { line, Memo } from '../spec.js';
 import type { GlMemory } from './memory.js';
 import type { WideKernel } from './program.js';
 import type { GlRunner } from './runner.js';
@@ -51,7 +51,7 @@ function readB({ transposeB, batch }: Form): { reads: string; element: (step: nu
       };
 }
 
-const kernels = remembered<WideKernel>();
+const kernels = new Memo<WideKernel>();
 
 /**
  * A block of `rows` x 4 elements of y a fragment, a row each to a texture of its own: with eight rows twelve texels serve
@@ -70,7 +70,7 @@ function kernelOf(form: Form): WideKernel {
   const sum = (r: number, j: number): string => each(4, (e) => `${a.element(r, e)} * ${b.element(e, j)}`, ' + ');
   const result = (r: number): string =>
     each(4, (j) => `s${r}${j}${bias ? ` + bias[this.thread.x * 4 + ${j}]` : ''}`, ', ');
-  return kernels(name, () => ({
+  return kernels.get([name], () => ({
     ...{ name, params, rank: 3, sheets: ['a', 'b'] },
     beside: Array.from({ length: rows - 1 }, (_, i) => `function row${i + 1}(p, q, r, s) { return [p, q, r, s]; }`),
     text: `function (${Object.keys(params).join(', ')}) {
@@ -88,7 +88,7 @@ function kernelOf(form: Form): WideKernel {
 
 /** Rows that were drawn apart, in their order: row y of each `rows` is in sheet y. */
 const inOrder = (rows: number): WideKernel =>
-  kernels(`rows in order ${rows}`, () => {
+  kernels.get([`rows in order ${rows}`], () => {
     const sheets = Array.from({ length: rows }, (_, i) => `s${i}`);
     const choose = (i: number): string => `if (this.thread.y == ${i}) { v = s${i}[this.thread.z][this.thread.x]; }`;
     return {
