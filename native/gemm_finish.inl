@@ -26,17 +26,21 @@ struct Tile {
   struct Packing *pack_a, *pack_b;  // of streams, which ask for next_b alone; else null
 };
 
-// y = (y + sum) + bias; the order of these is the same at an edge.
+// y = (y + sum) + bias; the order of these is the same at an edge. The tile is read first: after a store the compiler
+// must take it for changed.
 template <int R>
 static inline void finish_tile(const Tile& t, Vec (&sum)[R][NV]) {
   const float* row = t.ending == nullptr ? nullptr : t.ending->bias;
+  float* const y = t.y;
+  const int64_t stride = t.stride_y;
+  if (t.add)
+    BG_UNROLL for (int r = 0; r < R; ++r) BG_UNROLL for (int v = 0; v < NV; ++v) sum[r][v] +=
+        load(y + r * stride + v * VL);
   BG_UNROLL for (int v = 0; v < NV; ++v) {
     const Vec bias = row ? load(row + v * VL) : Vec{};
     BG_UNROLL for (int r = 0; r < R; ++r) {
-      float* y = t.y + r * t.stride_y + v * VL;
-      if (t.add) sum[r][v] += load(y);
       if (row) sum[r][v] += bias;
-      store(y, sum[r][v]);
+      store(y + r * stride + v * VL, sum[r][v]);
     }
   }
 }

@@ -93,7 +93,7 @@ struct Coming {
 static void multiply_strip(const Streams& x, const Stream& mine, int64_t s, const float* theirs, Coming* next, float* y,
                            bool add) {
   const Product& g = x.g;
-  const int64_t steps = mine.depth / 4, lines = s + 1 < x.theirs.count ? mine.depth * x.theirs.step / 16 : 0;
+  const int64_t steps = mine.depth / kStep, lines = s + 1 < x.theirs.count ? mine.depth * x.theirs.step / 16 : 0;
   Fetch none = {};
   next->strip = {(const char*)(theirs + x.theirs.stride), 0, lines, 1, 0, 0};
   next->strip.rate = ceil_div(lines, most(1, (mine.last - mine.first) * steps));

@@ -60,48 +60,42 @@ static Fetch fetch(const Operand& o, int64_t first, int64_t count, int64_t p, in
 // Rows of memory that share a set of the cache would push each other out before they are used.
 static inline bool crowded(const Operand& o) { return !o.turned && o.stride % kSet == 0; }
 
-// A tile of rows from i and of a sliver, but for where its operands lie.
-static inline Tile tile_at(const Product& g, int64_t block, int64_t i, int64_t sliver, Ending* ending) {
-  const MatmulCall& c = *g.call;
-  const int64_t j = sliver * NR, at = g.across ? j * g.m + i : i * g.n + j;
-  *ending = {c.bias ? c.bias + (g.across ? i : j) : nullptr, c.epilogue, c.fn, g.x ? g.x + at : nullptr};
-  Tile t = {};
-  t.depth = depth_of(g, block), t.step_b = NR;
-  t.y = g.y + at, t.stride_y = g.across ? g.m : g.n, t.cols = least(NR, g.n - j), t.across = g.across;
-  t.add = block > 0 || c.epilogue == kAddTo, t.ending = block == g.blocks - 1 ? ending : nullptr;
-  return t;
-}
-
 // The tiles of rows i .. i + rows - 1, laid out as in `first`; the sliver runs fastest, as its neighbour continues the
 // rows of y. What is met for the first time is packed by the way.
-static void multiply_panel(const Task& t, int64_t block, int64_t i, int64_t rows, Tile first) {
+static void multiply_panel(const Task& t, int64_t block, int64_t i, int64_t rows, Tile x) {
   const Product& g = *t.product;
+  const MatmulCall& c = *g.call;
+  Ending ending = {nullptr, c.epilogue, c.fn, nullptr};
+  x.step_b = NR, x.stride_y = g.across ? g.m : g.n, x.across = g.across;
+  x.add = block > 0 || c.epilogue == kAddTo, x.ending = block == g.blocks - 1 ? &ending : nullptr;
+  Fetch* const next_b = x.next_b;
   for (int64_t s = 0; s < t.slivers; ++s) {
-    Ending ending;
-    Tile x = tile_at(g, block, i, t.sliver + s, &ending);
-    x.a = first.a, x.step_a = first.step_a, x.keep_a = first.keep_a;
-    x.b = t.b + s * t.stride_b, x.next_a = first.next_a, x.next_b = first.next_b;
+    const int64_t j = (t.sliver + s) * NR, at = g.across ? j * g.m + i : i * g.n + j;
+    if (c.bias) ending.bias = c.bias + (g.across ? i : j);
+    if (g.x) ending.x = g.x + at;
+    x.y = g.y + at, x.cols = least(NR, g.n - j), x.b = t.b + s * t.stride_b, x.next_b = next_b;
     Fetch sliver = {};  // the next one, if packing it has no multiply-adds to wait behind
     if (t.pack_b) {
-      lay_sliver(g.b, (t.sliver + s) * NR, block * g.depth, t.b + s * t.stride_b, &x);
+      x.step_b = NR, x.keep_b = nullptr;
+      lay_sliver(g.b, j, block * g.depth, t.b + s * t.stride_b, &x);
       if ((g.b.turned || kPair > 1) && s + 1 < t.slivers) {
-        sliver = fetch(g.b, (t.sliver + s + 1) * NR, NR, block * g.depth, x.depth, most(1, x.depth / 4));
+        sliver = fetch(g.b, j + NR, NR, block * g.depth, x.depth, most(1, x.depth / kStep));
         x.next_b = &sliver;
       }
-    } else if (g.call->packed && i == t.begin) {  // or if it was packed so long before that it is in no cache
+    } else if (c.packed && i == t.begin) {  // or if it was packed so long before that it is in no cache
       const int64_t lines = x.depth * NR / 16;
-      sliver = {(const char*)(x.b + t.stride_b), 0, lines, 1, ceil_div(lines, most(1, x.depth / 4)), 0};
+      sliver = {(const char*)(x.b + t.stride_b), 0, lines, 1, ceil_div(lines, most(1, x.depth / kStep)), 0};
       x.next_b = &sliver;
     }
     multiply_tile(x, rows, g.a.turned);
-    if (first.keep_a) first.a = first.keep_a, first.step_a = g.a.turned ? kRow : kSide, first.keep_a = nullptr;
+    if (x.keep_a) x.a = x.keep_a, x.step_a = g.a.turned ? kRow : kSide, x.keep_a = nullptr;
   }
 }
 
 static void multiply_task(Task t, int64_t block) {
   const Product& g = *t.product;
   const int64_t rows = t.end - t.begin, panels = ceil_div(rows, MR), depth = depth_of(g, block);
-  const int64_t steps = t.slivers * most(1, depth / 4), more = block + 1 < g.blocks;
+  const int64_t steps = t.slivers * most(1, depth / kStep), more = block + 1 < g.blocks;
   const int64_t p = block * g.depth, next = more ? p + g.depth : 0, next_depth = more ? depth_of(g, block + 1) : depth;
   Fetch next_b = {};
   if (!g.call->packed && !crowded(g.b))

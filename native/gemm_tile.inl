@@ -1,8 +1,13 @@
 // The innermost part of a product: R rows times NV vectors of y in registers, for one block of k (Goto and van de Geijn
 // 2008).
 
+// Indices of k from one look at errands to the next. Tiles of few registers are short of time for it: an index takes 6
+// cycles with AVX2, 28 with AVX-512. Four indices are unrolled; sixteen stay a loop, or GCC, which renames sums from
+// one copy to the next, runs out of registers and puts some of them into memory.
+static const int kStep = VL == 16 ? 4 : 16;
+
 // A piece of memory on its way to the second-level cache while tiles are multiplied: `rows` of `lines`, `rate` lines a
-// step of four indices of k. Steps are inlined by force: a call in the loop would put every sum into memory.
+// step. Steps are inlined by force: a call in the loop would put every sum into memory.
 struct Fetch {
   const char* x;
   int64_t skip;  // from the end of a row's lines to the next row
@@ -119,8 +124,8 @@ struct RowPanel {
   float at(int r) const { return x[r / 3][r % 3 * step]; }
   void next() { BG_UNROLL for (int i = 0; i < (R + 2) / 3; ++i)++ x[i]; }
   void keep() {}
-  inline __attribute__((always_inline)) void keep_four() {
-    if (to) copy((R + 3) / 4);
+  inline __attribute__((always_inline)) void keep_step() {
+    if (to) copy((R * kStep + kLine - 1) / kLine);
   }
 };
 
@@ -140,7 +145,7 @@ struct SidePanel {
     __builtin_prefetch(x + kAhead * step + R - 1, 0, 2);
     to += kSide;
   }
-  void keep_four() {}
+  void keep_step() {}
 };
 
 template <int R, template <int> class Panel, Way way>
@@ -171,11 +176,11 @@ static __attribute__((noinline)) void multiply_tile(const Tile& t) {
     a.next(), b += step_b;
   };
   int64_t p = 0;
-  for (bool busy = true; p + 4 <= t.depth; p += 4) {
+  for (bool busy = true; p + kStep <= t.depth; p += kStep) {
     if (way == kMeet && p + kAhead >= t.depth) ahead = NR + (kAhead - t.depth) * step_b;  // the next sliver's rows
-    for (int q = 0; q < 4; ++q) index();
+    for (int q = 0; q < kStep; ++q) index();
     if (busy) busy = errands.step<way>();
-    if (way == kMeet) a.keep_four();
+    if (way == kMeet) a.keep_step();
   }
   for (; p < t.depth; ++p) index();
   if (t.cols == NR && !t.across && !is_function(t.ending)) return finish_tile<R>(t, sum);
