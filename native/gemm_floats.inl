@@ -55,8 +55,8 @@ static void lay_panel(const Operand& o, int64_t i, int64_t rows, int64_t p, bool
   t->a = o.turned ? o.x + i * o.stride + p : o.x + p * o.stride + i, t->step_a = o.stride;
   if (!again) return;
   if (!o.turned) {
-    if (t->a + (t->depth - 1) * t->step_a + kSide <= o.end) t->keep_a = panel;
-  } else if (o.stride % kSet == 0) {
+    if (t->a + (t->depth - 1) * t->step_a + round_up(kSide, VL) <= o.end) t->keep_a = panel;
+  } else if (MR > kWays && o.stride % kSet == 0) {
     t->keep_a = panel;
   }
 }

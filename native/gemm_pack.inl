@@ -3,14 +3,17 @@
 // behind.
 
 static const int64_t NR = NV * VL;
-static const int64_t kDepth = 512;  // longest block of k
+// Longest block of k. A tile's beginning and end take about 80 cycles: with AVX2 much beside 6 an index.
+static const int64_t kDepth = VL == 8 ? 768 : 512;
 
 // A panel of a has at most MR rows of one block of k. Where k is contiguous in memory it is read as it lies there, or
-// copied, rows kRow floats apart. Else the rows of one index of k stand side by side, kSide floats to the next index.
-static const int64_t kRow = kDepth + 16, kSide = (MR + VL - 1) / VL * VL;
+// copied, rows kRow floats apart. Else the rows of one index of k stand side by side, kSide floats to the next index:
+// whole lines with AVX-512; else nothing may lie between, as 768 of them must fit the first-level cache.
+static const int64_t kRow = kDepth + 16, kSide = VL == 16 ? VL : MR;
 static const int64_t kPanel = MR * kRow > kDepth* kSide ? MR* kRow : kDepth* kSide;
 static const int64_t kLine = 16;   // floats of a cache line
 static const int64_t kSet = 1024;  // floats: rows a multiple of this apart share a set
+static const int64_t kWays = 6;    // lines of a set that rows of a may take; b needs some as well
 
 // One operand: `size` rows of a or columns of b, with `stride` floats between rows of memory.
 struct Operand {

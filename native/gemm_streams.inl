@@ -6,9 +6,10 @@
 // the narrower one ("theirs"), which the first group packs block by block and the others find. A long k makes two
 // spans, summed up in y and beside it: two threads then share neither operands nor y. Spans depend on the shape alone.
 
-static const int64_t kOurs = 64 * 1024;          // words of a group; two of them lie in the second-level cache
-static const int64_t kTheirs = 2 * 1024 * 1024;  // words of the other operand in a part of a span
-static const int64_t kSmall = 2 * 1024 * 1024;   // elements of a y that is summed up twice
+static const int64_t kOurs = 64 * 1024;                 // words of a group; two of them lie in the second-level cache
+static const int64_t kTheirs = 2 * 1024 * 1024;         // words of the other operand in a part of a span
+static const int64_t kSmall = 2 * 1024 * 1024;          // elements of a y that is summed up twice
+static const int64_t kStrip = (MR + VL - 1) / VL * VL;  // floats to the next index of a's strips, whole vectors
 
 // Whether a product is one of these. Floats in rows that do not push each other out are better packed by tiles.
 static inline bool streams(const MatmulCall& c) {
@@ -102,7 +103,7 @@ static void multiply_strip(const Streams& x, const Stream& mine, int64_t s, cons
     const float* p = mine.to + (o - mine.first) * x.ours.stride;
     const int64_t i = x.ours_is_a ? o * x.ours.width : s * x.theirs.width, j = NR * (x.ours_is_a ? s : o);
     Tile t = {};
-    t.a = x.ours_is_a ? p : theirs, t.step_a = kSide, t.b = x.ours_is_a ? theirs : p, t.step_b = NR;
+    t.a = x.ours_is_a ? p : theirs, t.step_a = kStrip, t.b = x.ours_is_a ? theirs : p, t.step_b = NR;
     t.depth = mine.depth, t.y = y + i * g.n + j, t.stride_y = g.n, t.cols = least(NR, g.n - j), t.add = add;
     t.next_a = &none, t.next_b = &next->strip, t.pack_a = &pack_ours, t.pack_b = &pack_theirs;
     multiply_tile(t, least((x.ours_is_a ? x.ours : x.theirs).width, g.m - i), 0);
@@ -171,11 +172,11 @@ static void multiply_streams(const Run* run, const Product& g) {
   const MatmulCall& c = *g.call;
   const int64_t spans = g.blocks >= 4 && g.m * g.n <= kSmall ? 2 : 1;
   const int64_t pieces = g.threads % spans == 0 ? g.threads / spans : g.threads;
-  const Strips a = strips_of(g.a, MR, kSide, g.depth, pieces), b = strips_of(g.b, NR, NR, g.depth, pieces);
+  const Strips a = strips_of(g.a, MR, kStrip, g.depth, pieces), b = strips_of(g.b, NR, NR, g.depth, pieces);
   const bool ours_is_a = g.n <= g.m, sums = c.sums != nullptr && streams_sums(c), add = c.epilogue == kAddTo;
   Streams x = {g, ours_is_a ? a : b, ours_is_a ? b : a, ours_is_a, ceil_div(g.blocks, spans), pieces, {g.y, nullptr},
                {}};
-  const int64_t apart = spans == 2 ? round_up(g.m * g.n, VL) : 0, all_sums = sums ? a.count * kSide : 0;
+  const int64_t apart = spans == 2 ? round_up(g.m * g.n, VL) : 0, all_sums = sums ? a.count * kStrip : 0;
   float* memory = (float*)run->scratch(3, (apart + spans * all_sums) * 4);
   if (spans == 2) x.y[1] = memory;
   for (int64_t odd = 0; odd < spans && sums; ++odd) {

@@ -93,10 +93,10 @@ struct Errands {
   }
 };
 
-// How far ahead of their use lines are asked for that nobody has touched before: about 200 ns, in indices of k.
-static const int64_t kAhead = 24;
-// The same for lines to write that the second-level cache may have lost: about 120 ns.
-static const int64_t kSoon = 16;
+// How far ahead of their use lines are asked for that nobody has touched before: 100 to 200 ns, in indices of k.
+static const int64_t kAhead = VL == 16 ? 24 : 64;
+// The same for lines to write that the second-level cache may have lost: about 100 ns.
+static const int64_t kSoon = VL == 16 ? 16 : 48;
 
 namespace {  // a member of a template would be exported from here, and taken for every instruction set
 
@@ -167,6 +167,7 @@ static __attribute__((noinline)) void multiply_tile(const Tile& t) {
     if (way == kMeet && keep_b) {
       BG_UNROLL for (int v = 0; v < NV; ++v) {
         store(keep_b + v * VL, row[v]);
+        if (v * VL % kLine != 0) continue;
         __builtin_prefetch(keep_b + kSoon * NR + v * VL, 1);
         __builtin_prefetch(b + ahead + v * VL, 0, 2);
       }

@@ -22,6 +22,19 @@ static inline Vec load_part(const float* p, int64_t n) {
 static inline void store_part(float* p, Vec v, int64_t n) {
   __builtin_ia32_storeups512_mask(p, v, (uint16_t)((1u << n) - 1));
 }
+#elif VL == 8
+static inline Vec load_part(const float* p, int64_t n) {
+  const IVec lane = {0, 1, 2, 3, 4, 5, 6, 7};
+  return (Vec)_mm256_maskload_ps(p, (__m256i)(lane < (int32_t)n));
+}
+// Not under a mask, which takes AMD's processors a dozen cycles.
+static inline void store_part(float* p, Vec v, int64_t n) {
+  if (n >= VL) return store(p, v);
+  __m128 rest = _mm256_castps256_ps128((__m256)v);
+  if (n & 4) _mm_storeu_ps(p, rest), p += 4, rest = _mm256_extractf128_ps((__m256)v, 1);
+  if (n & 2) _mm_storel_pi((__m64*)p, rest), p += 2, rest = _mm_movehl_ps(rest, rest);
+  if (n & 1) _mm_store_ss(p, rest);
+}
 #else
 static inline Vec load_part(const float* p, int64_t n) {
   Vec v = {};

@@ -8,10 +8,10 @@ namespace {
 struct Sizes {
   int64_t m, n, k;
 };
-// Tiles are at most 14 x 32, blocks of k 512 long; k of 1024 has rows copied.
-const Sizes kSizes[] = {{1, 1, 1},    {1, 7, 3},    {5, 6, 0},      {14, 32, 512},   {15, 33, 513},
-                        {13, 31, 17}, {200, 1, 33}, {64, 512, 100}, {100, 65, 9},    {29, 130, 1100},
-                        {1, 96, 600}, {0, 3, 4},    {3, 0, 4},      {30, 210, 1024}, {130, 1030, 64}};
+// Tiles are at most 14 x 32, blocks of k 512 or 768 long; k of 1024 has rows copied.
+const Sizes kSizes[] = {{1, 1, 1},    {1, 7, 3},    {5, 6, 0},       {14, 32, 512},  {15, 33, 513},   {7, 17, 769},
+                        {13, 31, 17}, {200, 1, 33}, {64, 512, 100},  {100, 65, 9},   {29, 130, 1100}, {1, 96, 600},
+                        {0, 3, 4},    {3, 0, 4},    {30, 210, 1024}, {130, 1030, 64}};
 
 // More threads than either side has strips, in name: the square of threads is cut as on a big machine.
 Run many() {
