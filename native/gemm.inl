@@ -10,8 +10,10 @@
 // depend on k alone and every tile goes through the same loop, so neither m, n, the place in y, the batch nor the
 // number of threads changes a bit. Gradients of weights (gemm_streams.inl) are the sum of two such sums if k is long.
 
-static const int64_t kPart =
-    96 * 1024;  // words of packed b that a task works with: a good part of a second-level cache
+// Words of packed b that a task works with: a good part of a second-level cache. Processors that AVX2 is the best of
+// have less of it, and what comes next must fit as well; where a is packed for each part, few are better.
+static const int64_t kPart = 96 * 1024;
+static inline int64_t part_of(const Operand& a) { return VL < 16 && a.turned ? kPart / 2 : kPart; }
 // Converted panels that a thread keeps at most: two megabytes. More of them (111, 228) are slower than converting anew.
 static const int64_t kKept = 64;
 
@@ -40,7 +42,7 @@ static Cut cut(const Product& g) {
     if (i == 1 || cost < least_cost) bands = i, least_cost = cost;
   }
   const int64_t columns = g.threads / bands, share = ceil_div(slivers, columns);
-  const int64_t parts = least(slivers, columns * ceil_div(share, most(1, kPart / (g.depth * NR)))),
+  const int64_t parts = least(slivers, columns * ceil_div(share, most(1, part_of(g.a) / (g.depth * NR)))),
                 panels = ceil_div(ceil_div(g.m, bands), MR);
   const int64_t groups = g.blocks > 1 || g.threads == 1 ? 1 : least(most(1, panels / 4), most(1, 6 * columns / parts));
   return {bands, parts, ceil_div(slivers, parts), groups, least_cost};
