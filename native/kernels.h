@@ -135,8 +135,8 @@ enum MoveWay {
 };
 enum ReduceFn { kSum, kMax, kMin };
 
-// Arithmetic on numbers of fewer bits. `by` names the instruction that multiplies them; null: this instruction set has
-// none, and wider ones give the same results, slower.
+// Arithmetic on numbers of fewer bits. `by` names what multiplies them faster than floats; null: this instruction set
+// has nothing that does, and wider arithmetic gives the same results, slower.
 struct Narrow {
   const char* by;
   // Multiply-adds in registers, for the measured peak: their number of operations.

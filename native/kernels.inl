@@ -33,7 +33,7 @@ static const int64_t kPair = 1;
 #include "narrow.inl"
 
 static const Narrow kBf16 = {nullptr, fma_loop, matmul_bf16, pack_bf16, attention};
-static const Narrow kInt8 = {nullptr, fma_loop, matmul_int8, pack_int8, nullptr};
+static const Narrow kInt8 = {kInt8By, int8_loop, matmul_int8, pack_int8, nullptr};
 
 extern "C" const KernelTable BG_TABLE = {
     .isa = BG_ISA,

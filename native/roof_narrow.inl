@@ -2,7 +2,8 @@
 
 template <class V, int pairs, V (*dot)(V, V, V)>
 static double dot_loop(int64_t rounds) {
-  const int chains = 24;  // at least latency times multiply-adds per cycle, at most the registers there are
+  const int chains =
+      VL == 16 ? 24 : 12;  // at least latency times multiply-adds per cycle, at most the registers there are
   V chain[chains], a = {}, b = {};
   for (int i = 0; i < chains; ++i) {
     chain[i] = V{};

@@ -311,6 +311,9 @@ describeNative('set-up of the native backend', () => {
     for (const precision of ['f32', 'bf16', 'int8'] as const)
       expect(backend.fmaPeak(1, precision)).toBeGreaterThan(0.5);
     expect(Object.keys(backend.multipliers)).toEqual(['bf16', 'int8']);
+    expect(createNativeBackend({ isa: 'base' }).multipliers).toEqual({ bf16: null, int8: null });
+    if (backend.isas.includes('avx2'))
+      expect(createNativeBackend({ isa: 'avx2' }).multipliers).toEqual({ bf16: null, int8: 'avx2' });
   });
 
   test('backends live side by side with their own threads and memory', async () => {

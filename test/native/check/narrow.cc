@@ -90,8 +90,9 @@ Rounded rounded(const Floats& x, bool weights) {
   return r;
 }
 
-void check_int8(const KernelTable& t, const Sizes& s, int layout) {
-  Floats a = numbers(s.m * s.k, -0.5, 1, 1), b = numbers(s.k * s.n, -1, 1, 2);
+// From low = 1 on no two products fit into 16 bits together.
+void check_int8(const KernelTable& t, const Sizes& s, int layout, float low) {
+  Floats a = numbers(s.m * s.k, low / 2, 1, 1), b = numbers(s.k * s.n, low, 1, 2);
   const Floats bias = numbers(s.n, -1, 1, 3);
   MatmulCall c = {a.data(), b.data(), nullptr,     s.m,   s.n, s.k,     0,       layout >> 1, 1,
                   0,        0,        bias.data(), kNone, 0,   nullptr, nullptr, nullptr};
@@ -125,6 +126,6 @@ void check_int8(const KernelTable& t, const Sizes& s, int layout) {
 void check_narrow(const KernelTable& table) {
   for (const Sizes& s : kSizes) {
     for (int layout = 0; layout < 4; ++layout) check_bf16(table, s, layout);
-    for (int layout = 0; layout < 4; layout += 2) check_int8(table, s, layout);
+    for (int layout = 0; layout < 4; layout += 2) check_int8(table, s, layout, -1), check_int8(table, s, layout, 1);
   }
 }
