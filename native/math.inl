@@ -54,12 +54,24 @@ static inline Vec scale_by_power(Vec x, Vec n) {
 // e^x within 1.1 ulp, denormal results included; exactly 0 below -104 and for -inf, +inf above 88.8.
 // x = n ln 2 + r, |r| <= ln 2 / 2; polynomial of Cephes expf (Moshier).
 static inline Vec vexp(Vec x) {
-  x = at_most(at_least(x, -105.f), 89.f);
-  const Vec n = (x * 1.44269504f + 12582912.f) - 12582912.f;  // the nearest integer: 1.5 * 2^23 leaves no other digits
-  const Vec r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
   static const float c[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
                             4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
-  return scale_by_power(polynomial(r, c) * (r * r) + r + 1.f, n);
+  // The nearest integer: 1.5 * 2^23 leaves no other digits.
+  const auto shifted = [](Vec x) { return x * 1.44269504f + 12582912.f; };
+  const auto power = [](Vec x, Vec n) {
+    const Vec r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    return polynomial(r, c) * (r * r) + r + 1.f;
+  };
+#if VL == 8 && defined(__x86_64__)
+  // The same bits, where all results are normal numbers: n is added to exponents, which are not looked at.
+  if (__builtin_expect(_mm256_movemask_ps((__m256)(vabs(x) <= 87.f)) == 0xff, 1)) {
+    const Vec n = shifted(x);
+    return (Vec)((IVec)power(x, n - 12582912.f) + ((IVec)n << 23));
+  }
+#endif
+  x = at_most(at_least(x, -105.f), 89.f);
+  const Vec n = shifted(x) - 12582912.f;
+  return scale_by_power(power(x, n), n);
 }
 
 // 2^x for -126 <= x <= 126; below, 2^-126 at most and exactly 0 from -127 on; above, 2^126 at least. x is no infinity.
