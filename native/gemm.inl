@@ -11,16 +11,16 @@
 // number of threads changes a bit. Gradients of weights (gemm_streams.inl) are the sum of two such sums if k is long.
 
 // Words of packed b that a task works with: a good part of a second-level cache. Processors that AVX2 is the best of
-// have less of it, and what comes next must fit as well; where a is packed for each part, few are better.
-static const int64_t kPart = 96 * 1024;
-static inline int64_t part_of(const Operand& a) { return VL < 16 && a.turned ? kPart / 2 : kPart; }
+// have less of it, and what comes next must fit as well.
+static const int64_t kPart = (VL < 16 ? 48 : 96) * 1024;
 // Converted panels that a thread keeps at most: two megabytes. More of them (111, 228) are slower than converting anew.
-static const int64_t kKept = 64;
+static const int64_t kKept = VL == 16 ? 64 : 128;
 
 // How the work is cut: `bands` of rows, each thread's own; `parts` of b of at most `slivers`; `groups` of rows within a
-// band, so that a thread that is done helps another one.
+// band, so that a thread that is done helps another one. Where panels are packed apart, each block of k meets all parts
+// of a thread in so many `rounds`, so that they are packed once.
 struct Cut {
-  int64_t bands, parts, slivers, groups;
+  int64_t bands, parts, slivers, groups, rounds;
   double cost;
 };
 
@@ -42,10 +42,11 @@ static Cut cut(const Product& g) {
     if (i == 1 || cost < least_cost) bands = i, least_cost = cost;
   }
   const int64_t columns = g.threads / bands, share = ceil_div(slivers, columns);
-  const int64_t parts = least(slivers, columns * ceil_div(share, most(1, part_of(g.a) / (g.depth * NR)))),
+  const int64_t parts = least(slivers, columns * ceil_div(share, most(1, kPart / (g.depth * NR)))),
                 panels = ceil_div(ceil_div(g.m, bands), MR);
   const int64_t groups = g.blocks > 1 || g.threads == 1 ? 1 : least(most(1, panels / 4), most(1, 6 * columns / parts));
-  return {bands, parts, ceil_div(slivers, parts), groups, least_cost};
+  const int rounds = kGroup > 1 && !g.a.turned && g.blocks > 1 && parts % columns == 0;
+  return {bands, parts, ceil_div(slivers, parts), groups, rounds ? parts / columns : 1, least_cost};
 }
 
 // Few rows times b^T: turning a costs less than turning b, and tiles of b a^T are turned instead. Not where lines of y,
@@ -62,45 +63,54 @@ static Cut exchange_or_cut(Product* g) {
   return d;
 }
 
+// Task i: a range of rows, in each block of k with each of its parts of b.
+static void multiply_share(const Run* run, const Product& g, const Cut& c, int64_t product, int64_t i) {
+  const int64_t slivers = ceil_div(g.n, NR), pieces = c.bands * c.groups, shares = c.parts / c.rounds;
+  const int64_t piece = i / (shares * c.groups) * c.groups + i % c.groups;
+  const int64_t height = ceil_div(ceil_div(g.m, pieces), MR), group = g.a.turned ? 1 : kGroup;
+  const int64_t panels = c.groups * height * (c.rounds > 1 ? 1 : g.blocks);
+  const int64_t kept = (kPair > 1 || group > 1) && c.parts > 1 && panels <= kKept ? most(panels, group) : group;
+  float* ready = (float*)g.call->packed;
+  for (int64_t n = 0; n < c.rounds * g.blocks; ++n) {
+    const int64_t block = n / c.rounds, first = i / c.groups % shares * c.rounds, part = first + n % c.rounds;
+    const int more = n + 1 < c.rounds * g.blocks;
+    const int64_t next = more ? first + (n + 1) % c.rounds : part + 1;
+    Task t = {&g,
+              product,
+              g.m * piece / pieces,
+              g.m * (piece + 1) / pieces,
+              slivers * part / c.parts,
+              slivers * (part + 1) / c.parts - slivers * part / c.parts,
+              (Panel*)run->scratch(1, kept * (int64_t)sizeof(Panel)),
+              kept,
+              piece % c.groups * height,
+              nullptr,
+              g.depth * NR,
+              slivers * next / c.parts,
+              more ? (n + 1) / c.rounds : 0,
+              0,
+              g.call->sums != nullptr && part == 0 && !g.a.turned};
+    if (t.begin == t.end) return;
+    if (ready) {
+      t.b = ready + t.sliver * g.k * NR + block * g.depth * NR, t.stride_b = g.k * NR;
+    } else {
+      Packed* packed = (Packed*)run->scratch(0, 64 + c.slivers * g.depth * NR * 4);
+      t.b = packed->slivers;
+      t.pack_b = g.blocks > 1 || packed->owner != &products || packed->product != product || packed->part != part;
+      packed->owner = &products, packed->product = product, packed->part = part;
+    }
+    multiply_task(t, block);
+  }
+}
+
 static void multiply(const Run* run, Product g) {
   const int64_t product = __atomic_add_fetch(&products, 1, __ATOMIC_RELAXED);
   if (streams(*g.call)) return multiply_streams(run, g);
   const Cut c = exchange_or_cut(&g);
-  const int64_t slivers = ceil_div(g.n, NR), pieces = c.bands * c.groups;
-  const int64_t height = ceil_div(ceil_div(g.m, pieces), MR), panels = c.groups * height * g.blocks;
-  const int64_t kept = kPair > 1 && c.parts > 1 && panels <= kKept ? panels : 1;
-  float* ready = (float*)g.call->packed;
   auto task = [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t piece = i / (c.parts * c.groups) * c.groups + i % c.groups, part = i / c.groups % c.parts;
-      Task t = {&g,
-                product,
-                g.m * piece / pieces,
-                g.m * (piece + 1) / pieces,
-                slivers * part / c.parts,
-                slivers * (part + 1) / c.parts - slivers * part / c.parts,
-                (Panel*)run->scratch(1, kept * (int64_t)sizeof(Panel)),
-                kept,
-                piece % c.groups * height,
-                nullptr,
-                g.depth * NR,
-                0,
-                g.call->sums != nullptr && part == 0 && !g.a.turned};
-      if (t.begin == t.end) continue;
-      Packed* packed = ready ? nullptr : (Packed*)run->scratch(0, 64 + c.slivers * g.depth * NR * 4);
-      for (int64_t block = 0; block < g.blocks; ++block) {
-        if (ready) {
-          t.b = ready + t.sliver * g.k * NR + block * g.depth * NR, t.stride_b = g.k * NR;
-        } else {
-          t.b = packed->slivers;
-          t.pack_b = g.blocks > 1 || packed->owner != &products || packed->product != product || packed->part != part;
-          packed->owner = &products, packed->product = product, packed->part = part;
-        }
-        multiply_task(t, block);
-      }
-    }
+    for (int64_t i = begin; i < end; ++i) multiply_share(run, g, c, product, i);
   };
-  parallel(run, c.bands * c.parts * c.groups, 1, task);
+  parallel(run, c.bands * c.parts / c.rounds * c.groups, 1, task);
 }
 
 // The sum over k of each row of op(a), in a pass of its own.

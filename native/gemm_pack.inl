@@ -14,6 +14,9 @@ static const int64_t kPanel = MR * kRow > kDepth* kSide ? MR* kRow : kDepth* kSi
 static const int64_t kLine = 16;   // floats of a cache line
 static const int64_t kSet = 1024;  // floats: rows a multiple of this apart share a set
 static const int64_t kWays = 6;    // lines of a set that rows of a may take; b needs some as well
+// Panels of floats, rows side by side, that are packed at once before they are multiplied. With AVX-512 one is packed
+// between its multiply-adds, which fill 28 cycles an index of k; in 6 there is no room for it.
+static const int64_t kGroup = kPair > 1 || VL == 16 ? 1 : 8;
 
 // One operand: `size` rows of a or columns of b, with `stride` floats between rows of memory.
 struct Operand {

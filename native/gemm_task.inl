@@ -17,13 +17,14 @@ struct Panel {
 
 struct Task {
   const Product* product;
-  int64_t number;           // of the product
-  int64_t begin, end;       // rows
-  int64_t sliver, slivers;  // the part of b
-  Panel* panels;            // memory for as many as are kept
-  int64_t kept, panel;      // panel: the first one's number
-  float* b;                 // packed slivers
-  int64_t stride_b;         // from one to the next
+  int64_t number;                   // of the product
+  int64_t begin, end;               // rows
+  int64_t sliver, slivers;          // the part of b
+  Panel* panels;                    // memory for as many as are kept
+  int64_t kept, panel;              // panel: the first one's number
+  float* b;                         // packed slivers
+  int64_t stride_b;                 // from one to the next
+  int64_t next_sliver, next_block;  // of b, what the thread packs next
   int pack_b, sum;
 };
 
@@ -38,11 +39,16 @@ static int64_t products = 0;
 
 // Where the panel goes that is the task's i-th, and whether it is there.
 static inline Panel* panel_at(const Task& t, int64_t i, int64_t block) {
-  return t.panels + ((t.panel + i) * t.product->blocks + block) % t.kept;
+  return t.panels + (block * (t.kept / t.product->blocks) + t.panel + i) % t.kept;
 }
 static inline bool is_laid(const Task& t, int64_t i, int64_t row, int64_t block) {
   const Panel& x = *panel_at(t, i, block);
   return t.kept > 1 && x.owner == &products && x.product == t.number && x.row == row && x.block == block;
+}
+
+// The first row of the task's i-th panel, of so many.
+static inline int64_t row_of(const Task& t, int64_t i, int64_t panels) {
+  return t.begin + (t.end - t.begin) * i / panels;
 }
 
 static inline int64_t depth_of(const Product& g, int64_t block) { return least(g.depth, g.k - block * g.depth); }
@@ -55,6 +61,42 @@ static Fetch fetch(const Operand& o, int64_t first, int64_t count, int64_t p, in
   const char* x = (const char*)(o.turned ? o.x + first * o.stride + p : o.x + p * o.stride + first);
   const int64_t lines = bytes / 64 + (bytes % 64 != 0 || (uintptr_t)x % 64 != 0 || o.stride % 16 != 0);
   return {x, o.stride * 4 - lines * 64, lines, rows, ceil_div(rows * lines, steps), 0};
+}
+
+// Panels i .. last - 1 of a block, a few rows of memory at a time: a line is read once for all of them, and asked for
+// early.
+static void pack_panels(const Task& t, int64_t i, int64_t last, int64_t panels, int64_t block) {
+  const Operand& a = t.product->a;
+  const int64_t depth = depth_of(*t.product, block), begin = row_of(t, i, panels), end = row_of(t, last, panels);
+  const int64_t stride = a.stride, fours = depth / 4 * 4;
+  const float *row = a.x + block * t.product->depth * stride, *x[kGroup], *whole = a.end - round_up(kSide, VL);
+  float* words[kGroup];
+  for (int64_t j = i; j < last; ++j) {
+    Panel* panel = panel_at(t, j, block);
+    x[j - i] = row + row_of(t, j, panels), words[j - i] = panel->words;
+    panel->owner = &products, panel->product = t.number, panel->row = row_of(t, j, panels), panel->block = block;
+  }
+  for (int64_t p = 0; p < depth; p += 4, row += 4 * stride) {
+    for (int64_t q = kAhead; q < kAhead + 4; ++q)
+      for (int64_t l = begin; l < end + kLine - 1; l += kLine) __builtin_prefetch(row + q * stride + l, 0, 2);
+    for (int64_t j = 0; j < last - i; ++j) {
+      const float* from = x[j];
+      float* to = words[j];
+      if (p < fours && from + 3 * stride <= whole) {
+        BG_UNROLL for (int q = 0; q < 4; ++q) {
+          BG_UNROLL for (int r = 0; r < kSide; r += VL) store(to + q * kSide + r, load(from + q * stride + r));
+        }
+      } else {
+        for (int64_t q = 0; q < least(4, depth - p); ++q) {
+          for (int64_t r = 0; r < kSide; r += VL) {
+            const float* v = from + q * stride + r;
+            if (v < a.end) store(to + q * kSide + r, load_within(a, v, least(least(VL, kSide - r), a.end - v)));
+          }
+        }
+      }
+      x[j] = from + 4 * stride, words[j] = to + 4 * kSide;
+    }
+  }
 }
 
 // Rows of memory that share a set of the cache would push each other out before they are used.
@@ -92,24 +134,31 @@ static void multiply_panel(const Task& t, int64_t block, int64_t i, int64_t rows
   }
 }
 
+// What comes next of a. Where panels are packed in groups, each asks for some words of the next group.
+static Fetch fetch_next(const Task& t, int64_t i, int64_t panels, int64_t block, int64_t steps) {
+  const Product& g = *t.product;
+  const int64_t size = g.a.turned ? 1 : kGroup;
+  int64_t first = (i / size + 1) * size;
+  if (first >= panels) first = 0, ++block;
+  const int64_t begin = row_of(t, first, panels);
+  if (block == g.blocks || crowded(g.a) || is_laid(t, first, begin, block)) return {};
+  const int64_t rows = row_of(t, least(first + size, panels), panels) - begin, depth = depth_of(g, block);
+  const int64_t words = ceil_div(depth, size), p = i % size * words;
+  return fetch(g.a, begin, rows, block * g.depth + p, least(words, depth - p), steps);
+}
+
 static void multiply_task(Task t, int64_t block) {
   const Product& g = *t.product;
   const int64_t rows = t.end - t.begin, panels = ceil_div(rows, MR), depth = depth_of(g, block);
-  const int64_t steps = t.slivers * most(1, depth / kStep), more = block + 1 < g.blocks;
-  const int64_t p = block * g.depth, next = more ? p + g.depth : 0, next_depth = more ? depth_of(g, block + 1) : depth;
+  const int64_t steps = t.slivers * most(1, depth / kStep), p = block * g.depth;
   Fetch next_b = {};
-  if (!g.call->packed && !crowded(g.b))
-    next_b =
-        fetch(g.b, (more ? t.sliver : t.sliver + t.slivers) * NR, t.slivers * NR, next, next_depth, panels * steps);
+  if (!g.call->packed && !crowded(g.b)) {
+    next_b = fetch(g.b, t.next_sliver * NR, t.slivers * NR, t.next_block * g.depth, depth_of(g, t.next_block),
+                   panels * steps);
+  }
   for (int64_t i = 0; i < panels; ++i) {
-    const int64_t begin = t.begin + rows * i / panels, end = t.begin + rows * (i + 1) / panels;
-    const int64_t after = t.begin + rows * (i + 2) / panels;
-    Fetch next_a = {};
-    if (i + 1 < panels) {
-      if (!crowded(g.a) && !is_laid(t, i + 1, end, block)) next_a = fetch(g.a, end, after - end, p, depth, steps);
-    } else if (more && !crowded(g.a) && !is_laid(t, 0, t.begin, block + 1)) {
-      next_a = fetch(g.a, t.begin, rows / panels, next, next_depth, steps);
-    }
+    const int64_t begin = row_of(t, i, panels), end = row_of(t, i + 1, panels);
+    Fetch next_a = fetch_next(t, i, panels, block, steps);
     Tile first = {};
     first.depth = depth, first.next_a = &next_a, first.next_b = &next_b;
     if (t.sum) {
@@ -118,8 +167,13 @@ static void multiply_task(Task t, int64_t block) {
       sum_panel(g.a.x + kPair * p * g.a.stride + begin, g.a.stride, end - begin, numbers, g.call->sums + begin, add);
     }
     Panel* panel = panel_at(t, i, block);
-    lay_panel(g.a, begin, end - begin, p, is_laid(t, i, begin, block), t.slivers > 1, panel->words, &first);
-    panel->owner = &products, panel->product = t.number, panel->row = begin, panel->block = block;
+    if (kGroup > 1 && !g.a.turned && t.slivers > 1) {
+      if (!is_laid(t, i, begin, block)) pack_panels(t, i, least(i + kGroup, panels), panels, block);
+      first.a = panel->words, first.step_a = kSide;
+    } else {
+      lay_panel(g.a, begin, end - begin, p, is_laid(t, i, begin, block), t.slivers > 1, panel->words, &first);
+      if (kPair > 1) panel->owner = &products, panel->product = t.number, panel->row = begin, panel->block = block;
+    }
     multiply_panel(t, block, begin, end - begin, first);
     t.pack_b = 0;
   }
