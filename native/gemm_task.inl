@@ -63,6 +63,17 @@ static Fetch fetch(const Operand& o, int64_t first, int64_t count, int64_t p, in
   return {x, o.stride * 4 - lines * 64, lines, rows, ceil_div(rows * lines, steps), 0};
 }
 
+// Where slivers that were packed before are asked for: all of the next part while this one is multiplied, or, where the
+// first tile of a sliver lasts long enough, the next one during that. An index of k takes 6 cycles with AVX2.
+static const bool kPackedAhead = VL == 8 && kPair == 1;
+static Fetch fetch_packed(const Task& t, int64_t steps) {
+  const Product& g = *t.product;
+  const int64_t lines = depth_of(g, t.next_block) * NR / 16, rows = least(t.slivers, ceil_div(g.n, NR) - t.next_sliver);
+  if (rows <= 0) return {};
+  const float* x = (const float*)g.call->packed + t.next_sliver * g.k * NR + t.next_block * g.depth * NR;
+  return {(const char*)x, g.k * NR * 4 - lines * 64, lines, rows, ceil_div(rows * lines, steps), 0};
+}
+
 // Panels i .. last - 1 of a block, a few rows of memory at a time: a line is read once for all of them, and asked for
 // early.
 static void pack_panels(const Task& t, int64_t i, int64_t last, int64_t panels, int64_t block) {
@@ -124,7 +135,7 @@ static void multiply_panel(const Task& t, int64_t block, int64_t i, int64_t rows
         sliver = fetch(g.b, j + NR, NR, block * g.depth, x.depth, most(1, x.depth / kStep));
         x.next_b = &sliver;
       }
-    } else if (c.packed && i == t.begin) {  // or if it was packed so long before that it is in no cache
+    } else if (!kPackedAhead && c.packed && i == t.begin) {  // or if it has left the caches since it was packed
       const int64_t lines = x.depth * NR / 16;
       sliver = {(const char*)(x.b + t.stride_b), 0, lines, 1, ceil_div(lines, most(1, x.depth / kStep)), 0};
       x.next_b = &sliver;
@@ -152,7 +163,9 @@ static void multiply_task(Task t, int64_t block) {
   const int64_t rows = t.end - t.begin, panels = ceil_div(rows, MR), depth = depth_of(g, block);
   const int64_t steps = t.slivers * most(1, depth / kStep), p = block * g.depth;
   Fetch next_b = {};
-  if (!g.call->packed && !crowded(g.b)) {
+  if (kPackedAhead && g.call->packed) {
+    next_b = fetch_packed(t, panels * steps);
+  } else if (!g.call->packed && !crowded(g.b)) {
     next_b = fetch(g.b, t.next_sliver * NR, t.slivers * NR, t.next_block * g.depth, depth_of(g, t.next_block),
                    panels * steps);
   }
