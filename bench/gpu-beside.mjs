@@ -11,6 +11,8 @@ const TURN = 0.02;
 const LEAST = 20;
 /** Half of the interval, as a share of the ratio, that is narrow enough. */
 const NARROW = 0.015;
+/** Sets of buffers of each side, a block's turns each: where they happen to lie moves a product by up to a twentieth. */
+const SETS = 4;
 
 const shape = (name, sizes) => ({ name, transposeA: false, transposeB: false, batch: 1, ...sizes });
 
@@ -91,20 +93,20 @@ async function lookAt(side) {
 }
 
 /**
- * Blocks of A B B A and B A A B, so that a drift hits both alike, until the interval of their ratios' median is narrow, or
+ * Blocks of A B B A and B A A B on each set of buffers, so that a drift hits both alike, until the interval of their ratios' median is narrow, or
  * the time is up. Where a processor plays the device, what it has spent is compared: neighbours cannot move that.
  * @returns seconds of each side, of a launch; the ratio other / one with its interval, and of the fastest tenths
  */
-async function inTurns(one, other, { limit, software }) {
-  const sides = [one, other];
-  const { count, once } = await lookAt(one);
+async function inTurns(ones, others, { limit, software }) {
+  const { count, once } = await lookAt(ones[0]);
   let expected = once;
-  await other.run(count);
+  for (const side of [...ones, ...others]) await side.run(count);
   const [times, costs] = [0, 1].map(() => [[], []]);
   const ratios = [];
   let interval = null;
   for (const begun = performance.now(); ; ) {
     const sums = [0, 0];
+    const sides = [ones, others].map((all) => all[Math.floor(ratios.length / 2) % SETS]);
     for (const i of ratios.length % 2 === 0 ? [0, 1, 1, 0] : [1, 0, 0, 1]) {
       const before = processorSeconds();
       const seconds = await timed(sides[i], count, expected);
@@ -126,20 +128,20 @@ async function inTurns(one, other, { limit, software }) {
 
 /** Of the tile that the backend has chosen, beside the same tiling by hand; null where sizes are no multiples of the tile's. */
 export async function besideHand(backend, work, limit) {
-  const mine = ours(backend, work);
-  await mine.run(1); // a trial, where there are trials
-  await mine.run(1);
-  const tile = TILES.find(({ name }) => name === backend.tileOf(mine.call));
-  const byHand = matmulByHand(tile, { ...work, parts: partsOf(mine.call) });
+  const mine = Array.from({ length: SETS }, () => ours(backend, work));
+  const free = (sides) => sides.map((side) => side.free());
+  for (let i = 0; i < 2; i++) await mine[0].run(1); // the first is a trial, where there are trials
+  const tile = TILES.find(({ name }) => name === backend.tileOf(mine[0].call));
+  const byHand = matmulByHand(tile, { ...work, parts: partsOf(mine[0].call) });
   if (byHand === null) {
-    mine.free();
+    free(mine);
     return null;
   }
   const { m, n, k, batch } = work;
-  const hand = await prepare(backend.device.gpu, byHand, [floats(batch * m * k), floats(batch * k * n)]);
+  const values = [floats(batch * m * k), floats(batch * k * n)];
+  const hand = await Promise.all(mine.map(() => prepare(backend.device.gpu, byHand, values)));
   const turns = await inTurns(mine, hand, { limit, software: backend.device.software });
-  const [got, want] = [await mine.read(), await hand.read(2)];
-  mine.free();
-  hand.free();
+  const [got, want] = [await mine[0].read(), await hand[0].read(2)];
+  free([...mine, ...hand]);
   return { tile: tile.name, ...turns, same: want.every((v, i) => v === got[i]), values: got };
 }
