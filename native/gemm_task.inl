@@ -145,6 +145,10 @@ static void multiply_panel(const Task& t, int64_t block, int64_t i, int64_t rows
   }
 }
 
+// Words that are asked for of each row of a with k contiguous. With AVX2 only the first: a processor goes on with a row
+// by itself, and lines asked for cost a tile 2 cycles each.
+static const int64_t kAsked = VL == 8 && kPair == 1 ? 64 : kDepth;
+
 // What comes next of a. Where panels are packed in groups, each asks for some words of the next group.
 static Fetch fetch_next(const Task& t, int64_t i, int64_t panels, int64_t block, int64_t steps) {
   const Product& g = *t.product;
@@ -154,7 +158,7 @@ static Fetch fetch_next(const Task& t, int64_t i, int64_t panels, int64_t block,
   const int64_t begin = row_of(t, first, panels);
   if (block == g.blocks || crowded(g.a) || is_laid(t, first, begin, block)) return {};
   const int64_t rows = row_of(t, least(first + size, panels), panels) - begin, depth = depth_of(g, block);
-  const int64_t words = ceil_div(depth, size), p = i % size * words;
+  const int64_t words = g.a.turned ? kAsked : ceil_div(depth, size), p = i % size * words;
   return fetch(g.a, begin, rows, block * g.depth + p, least(words, depth - p), steps);
 }
 
@@ -162,16 +166,18 @@ static void multiply_task(Task t, int64_t block) {
   const Product& g = *t.product;
   const int64_t rows = t.end - t.begin, panels = ceil_div(rows, MR), depth = depth_of(g, block);
   const int64_t steps = t.slivers * most(1, depth / kStep), p = block * g.depth;
-  Fetch next_b = {};
-  if (kPackedAhead && g.call->packed) {
-    next_b = fetch_packed(t, panels * steps);
-  } else if (!g.call->packed && !crowded(g.b)) {
-    next_b = fetch(g.b, t.next_sliver * NR, t.slivers * NR, t.next_block * g.depth, depth_of(g, t.next_block),
-                   panels * steps);
-  }
+  Fetch next_b = {}, part = {};
+  if (kPackedAhead && g.call->packed) part = fetch_packed(t, panels * steps);
+  else if (!g.call->packed && !crowded(g.b))
+    part = fetch(g.b, t.next_sliver * NR, t.slivers * NR, t.next_block * g.depth, depth_of(g, t.next_block),
+                 panels * steps);
+  // The panel from which the next part of b is asked for: earlier, rows of a would push it out of a small cache.
+  const int64_t lines = most(1, part.rate) * steps;
+  const int64_t late = VL == 8 && kPair == 1 ? most(0, panels - ceil_div(part.rows * part.lines, lines) - 1) : 0;
   for (int64_t i = 0; i < panels; ++i) {
     const int64_t begin = row_of(t, i, panels), end = row_of(t, i + 1, panels);
     Fetch next_a = fetch_next(t, i, panels, block, steps);
+    if (i == late) next_b = part;
     Tile first = {};
     first.depth = depth, first.next_a = &next_a, first.next_b = &next_b;
     if (t.sum) {
