@@ -7,7 +7,7 @@ static const float kInf = __builtin_inff();
 
 // Lets the compiler know nothing about v. GCC finds the instructions for maximum and minimum only so.
 #if defined(__x86_64__)
-#define BG_HIDE(v) __asm__("" : "+v"(v))
+#define BG_HIDE(v) __asm__("" : "+" BG_REGISTER(v))
 #else
 #define BG_HIDE(v)
 #endif

@@ -1,10 +1,9 @@
 // Multiply-adds in registers alone: the upper bound of every kernel of this instruction set.
 
+// Chains at least latency times multiply-adds per cycle, at most the registers there are.
 #if defined(__aarch64__)
-#define BG_REGISTER "w"
-static const int kChains = 24;  // at least latency times multiply-adds per cycle, at most the registers there are
+static const int kChains = 24;
 #else
-#define BG_REGISTER "x"
 static const int kChains = 12;
 #endif
 

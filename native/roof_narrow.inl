@@ -7,14 +7,14 @@ static double dot_loop(int64_t rounds) {
   V chain[chains], a = {}, b = {};
   for (int i = 0; i < chains; ++i) {
     chain[i] = V{};
-    __asm__ volatile("" : "+v"(chain[i]));  // else they are all the same one
+    __asm__ volatile("" : "+" BG_REGISTER(chain[i]));  // else they are all the same one
   }
   for (int64_t round = 0; round < rounds; ++round) {
-    __asm__ volatile("" : "+v"(a), "+v"(b));  // values that the compiler cannot know
+    __asm__ volatile("" : "+" BG_REGISTER(a), "+" BG_REGISTER(b));  // values that the compiler cannot know
     _Pragma("GCC unroll 24") for (int i = 0; i < chains; ++i) chain[i] = dot(chain[i], a, b);
   }
   V sum = {};
   for (int i = 0; i < chains; ++i) sum += chain[i];
-  __asm__ volatile("" ::"v"(sum));
+  __asm__ volatile("" ::BG_REGISTER(sum));
   return 2.0 * VL * pairs * chains * (double)rounds;
 }

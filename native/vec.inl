@@ -4,6 +4,13 @@
 #include <immintrin.h>
 #endif
 
+// Where inline assembler finds a vector: in a register, unless the compiler cuts it in pieces.
+#if defined(__aarch64__)
+#define BG_REGISTER "w"
+#elif !defined(BG_REGISTER)
+#define BG_REGISTER "v"
+#endif
+
 typedef float Vec __attribute__((vector_size(4 * VL)));
 typedef int32_t IVec __attribute__((vector_size(4 * VL)));
 typedef uint32_t UVec __attribute__((vector_size(4 * VL)));

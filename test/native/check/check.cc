@@ -113,12 +113,19 @@ static void check_table(const KernelTable& table) {
   printf("%s: %s\n", table.isa, failures > before ? "WRONG" : "all kernels exact enough, same bits on 1 and 2 threads");
 }
 
+#if defined(BG_SOFTWARE)  // of the Makefile: instructions that the processor may lack are functions
+static bool runs(bool) { return true; }
+#else
+static bool runs(bool has) { return has; }
+#endif
+
 // check [STRIDE [ISA]]: one instruction set, else all that this processor has.
 int main(int count, char** arguments) {
   std::vector<const KernelTable*> tables = {&bg_kernels_base};
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables.push_back(&bg_kernels_avx2);
-  if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) tables.push_back(&bg_kernels_avx512);
+  if (runs(__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")))
+    tables.push_back(&bg_kernels_avx512);
 #elif defined(__aarch64__)
   tables.push_back(&bg_kernels_neon);
 #endif
@@ -130,11 +137,11 @@ int main(int count, char** arguments) {
   check_functions(tables, count > 1 ? (uint32_t)std::max(atoi(arguments[1]), 1) : 257);
   for (const KernelTable* table : tables) check_table(*table);
 #if defined(__x86_64__)
-  if (count > 2) return failures > 0 ? 1 : 0;
+  if (tables.back() != &bg_kernels_avx512) return failures > 0 ? 1 : 0;
   // What dispatch.cc puts into the table of a processor that has the instructions.
   KernelTable more = bg_kernels_avx512;
-  if (__builtin_cpu_supports("avx512bf16")) more.bf16 = &bg_bf16_avx512;
-  if (__builtin_cpu_supports("avx512vnni")) more.int8 = &bg_int8_avx512;
+  if (runs(__builtin_cpu_supports("avx512bf16"))) more.bf16 = &bg_bf16_avx512;
+  if (runs(__builtin_cpu_supports("avx512vnni"))) more.int8 = &bg_int8_avx512;
   if (more.bf16->by != nullptr || more.int8->by != nullptr) check_narrow(more);
 #endif
   return failures > 0 ? 1 : 0;
