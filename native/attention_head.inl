@@ -173,7 +173,7 @@ static void unpack(const Head& h, const float* x, int64_t first, int64_t rows, f
 static Ahead ahead_of(const Head& h, const Head& next, const float* const* tensors, int count, int own, int products) {
   if (next.places != nullptr) count = least(count, 2), own = 0;
   const int64_t rows = count * next.length, lines = (h.dim + 15) / 16;
-  const int64_t calls = products * h.query_count * h.keys * h.row / (4 * kTileRows * kTileVecs * VL);
+  const int64_t calls = products * h.query_count * h.keys * h.row / (kStep * kTileRows * kTileVecs * VL);
   const int64_t pace = calls * 4 / 5 / most(1, rows * lines / 2);
   Ahead a = {{}, count, lines, h.width, rows, next.length >= 256, pace, 0, 0, 0};
   for (int i = 0; i < count; ++i) {

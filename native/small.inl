@@ -46,7 +46,7 @@ struct Ahead {
   }
 };
 
-// A product of a few vectors of columns.
+// A product of a few vectors of columns, or of some panels of as many.
 struct Strip {
   Left a;
   const float* b;
@@ -56,6 +56,7 @@ struct Strip {
   int64_t row_c, k;
   int64_t row, column;  // of C: the first, and the first vector
   Ahead* ahead;
+  int64_t panels, next_b = 0, next_start = 0;  // from a panel to the next
 };
 
 }  // namespace
@@ -107,8 +108,8 @@ static inline __attribute__((always_inline)) void product_tile(const Strip& t, c
     left.move(step), b += t.row_b;
   };
   int64_t p = 0;
-  for (; p + 4 <= t.k; p += 4) {
-    _Pragma("GCC unroll 1") for (int q = 0; q < 4; ++q) index();
+  for (; p + kStep <= t.k; p += kStep) {
+    _Pragma("GCC unroll 1") for (int q = 0; q < kStep; ++q) index();
     t.ahead->ask();
   }
   for (; p < t.k; ++p) index();
@@ -119,9 +120,16 @@ static inline __attribute__((always_inline)) void product_tile(const Strip& t, c
   }
 }
 
+// Tiles of few vectors are short and feel what a call takes to begin: one does all whole panels.
+#if VL == 16
+#define BG_PANEL __attribute__((noinline))
+#else
+#define BG_PANEL inline __attribute__((always_inline))
+#endif
+
 // All m rows, N vectors of each; of few vectors twice as many rows make a tile.
 template <int N, bool Side, bool Add, class Ending>
-static __attribute__((noinline)) void product_strip(int64_t m, Strip t, Ending ending) {
+static BG_PANEL void product_panel(int64_t m, Strip t, Ending ending) {
   const auto pass = [&](int rows) { m -= rows, t.row += rows, t.a.at += rows * t.a.row, t.c += rows * t.row_c; };
   if (2 * N <= kTileVecs)
     for (; m >= 2 * kTileRows; pass(2 * kTileRows)) product_tile<2 * kTileRows, N, Side, Add>(t, ending);
@@ -132,13 +140,25 @@ static __attribute__((noinline)) void product_strip(int64_t m, Strip t, Ending e
   if (m >= 1) product_tile<1, N, Side, Add>(t, ending);
 }
 
+#if VL == 16
+#define product_panels product_panel
+#else
+template <int N, bool Side, bool Add, class Ending>
+static __attribute__((noinline)) void product_panels(int64_t m, Strip t, Ending ending) {
+  do {
+    product_panel<N, Side, Add>(m, t, ending);
+    t.b += t.next_b, t.start += t.next_start, t.c += N * VL, t.column += N;
+  } while (--t.panels > 0);
+}
+#endif
+
 template <int N, class Ending>
 static inline void product_strip(int64_t m, const Strip& t, const Ending& ending) {
   if constexpr (Ending::kPlain) {
     if (t.a.step != 1)
-      return (t.start ? product_strip<N, true, false, Ending> : product_strip<N, true, true, Ending>)(m, t, ending);
+      return (t.start ? product_panels<N, true, false, Ending> : product_panels<N, true, true, Ending>)(m, t, ending);
   }
-  (t.start ? product_strip<N, false, false, Ending> : product_strip<N, false, true, Ending>)(m, t, ending);
+  (t.start ? product_panels<N, false, false, Ending> : product_panels<N, false, true, Ending>)(m, t, ending);
 }
 
 template <class Ending>
@@ -156,14 +176,16 @@ static inline void product_strip(int64_t n, int64_t m, const Strip& t, const End
 template <class Ending = Stored>
 static void product(int64_t m, int64_t vecs, int64_t k, Left a, Right b, const float* start, float* c, int64_t row_c,
                     Ahead* ahead, Ending ending = {}) {
-  const int64_t stretch = 128;
+  const int64_t stretch = 128, column = VL * (b.row == 0 ? b.depth : 1);  // from a vector of columns to the next
   for (int64_t p = 0; p < k; p += stretch) {
     const int64_t depth = least(stretch, k - p);
-    for (int64_t j = 0; j < vecs; j += kTileVecs) {
-      const int64_t n = least(kTileVecs, vecs - j), row_b = b.row == 0 ? n * VL : b.row;
-      const float* pb = b.at + j * VL * (b.row == 0 ? b.depth : 1) + p * row_b;
-      const float* from = p > 0 || !start ? nullptr : start + (start == kZeros ? 0 : j * VL);
-      const Strip t = {{a.at + p * a.step, a.row, a.step}, pb, row_b, from, c + j * VL, row_c, depth, 0, j, ahead};
+    for (int64_t j = 0, n, panels; j < vecs; j += n * panels) {
+      n = least(kTileVecs, vecs - j), panels = VL == 16 ? 1 : (vecs - j) / n;
+      const int64_t row_b = b.row == 0 ? n * VL : b.row, step = start == kZeros ? 0 : VL;
+      const float* from = p > 0 || !start ? nullptr : start + j * step;
+      const float* pb = b.at + j * column + p * row_b;
+      Strip t = {{a.at + p * a.step, a.row, a.step}, pb, row_b, from, c + j * VL, row_c, depth, 0, j, ahead, panels};
+      t.next_b = n * column, t.next_start = from ? n * step : 0;
       if (p + depth == k) product_strip(n, m, t, ending);
       else product_strip(n, m, t, Stored{});
     }
