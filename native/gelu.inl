@@ -65,26 +65,15 @@ static inline Vec gelu_slope(Vec x) {
   return copy_sign(piecewise(half, at_most(vabs(x), 6.f)), x) + 0.5f;
 }
 #else
-// Distribution function of the standard normal and its density, which share one exponential:
-// P(-a) = e^(-a^2/2) t q(t), t = 1 / (1 + 0.27 a): the form of Abramowitz and Stegun 7.1.26, fitted anew (degree 6) so
-// that x P(x) is within 2e-8 of exact before rounding. P is within 1.2e-7, x P(x) within 2e-7 absolute or 1.5 ulp.
-static inline Vec normal_cdf(Vec x, Vec* density) {
-  static const float c[] = {-0.1187580834f, 0.4984958914f,  -0.4043508954f,
-                            0.3840546866f,  0.02232131577f, 0.1182371316f};
-  const Vec t = 1.f / (vabs(x) * 0.27f + 1.f);
-  const Vec e = vexp(x * x * -0.5f);
-  const Vec below = polynomial(t, c) * t * e;
-  *density = e * 0.398942280f;
-  return x < 0.f ? below : 1.f - below;
+// Distribution function of the standard normal, by P(-a) = 2^q(a): q of degree 8, fitted so that x P(x) is within 1e-8
+// of exact before rounding, in even and odd powers apart, a chain half as long. From -16 on P is 0. P is within 1.2e-7,
+// x P(x) within 2e-7 absolute or 1.5 ulp.
+static inline Vec normal_cdf(Vec x) {
+  static const float even[] = {-1.966414607e-6f, -1.361895103e-4f, 7.225009771e-3f, -0.459168799f, -0.9999998875f};
+  static const float odd[] = {2.892579354e-5f, -2.588531176e-4f, -0.05261064588f, -1.151110353f};
+  const Vec a = at_most(vabs(x), 16.f), z = a * a, below = vexp2(polynomial(z, odd) * a + polynomial(z, even));
+  return (IVec)x < 0 ? below : 1.f - below;
 }
-
-static inline Vec gelu(Vec x) {
-  Vec density;
-  return x * normal_cdf(x, &density);
-}
-static inline Vec gelu_slope(Vec x) {
-  Vec density;
-  const Vec cdf = normal_cdf(x, &density);
-  return cdf + x * density;
-}
+static inline Vec gelu(Vec x) { return x * normal_cdf(x); }
+static inline Vec gelu_slope(Vec x) { return normal_cdf(x) + x * (vexp2(x * x * -0.721347520f) * 0.398942280f); }
 #endif

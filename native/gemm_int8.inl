@@ -63,11 +63,10 @@ static void multiply_int8(const Run* run, const MatmulCall& c, const Columns& b)
   auto task = [&](int64_t begin, int64_t) {
     const int64_t first = begin / share.parts * most_rows, last = least(c.m, first + most_rows);
     const int64_t from = begin % share.parts * share.width, to = least(ceil_div(c.n, NR), from + share.width);
-    char* memory = (char*)run->scratch(4, 64 + most_rows * (8 + share.bytes) + 2 * VL);
-    Rounded* rounded = (Rounded*)memory;
-    float* scales = (float*)(memory + 64);
-    int32_t* terms = (int32_t*)(scales + most_rows);
-    const Rows a = {(Number*)(terms + most_rows), scales, terms, share.bytes / (int64_t)sizeof(Number)};
+    Rounded* rounded = (Rounded*)run->scratch(4, 64 + most_rows * (8 + share.bytes) + 2 * VL);
+    float* scales = (float*)(rounded + 1);
+    const Rows a = {(Number*)(scales + 2 * most_rows), scales, (int32_t*)(scales + most_rows),
+                    share.bytes / (int64_t)sizeof(Number)};
     if (rounded->owner != &int8_products || rounded->product != product || rounded->first != first) {
       *rounded = {&int8_products, product, first, {}};
       for (int64_t i = first; i < last; ++i) round_activations(c.a + i * c.k, c.k, a, i - first);
@@ -81,14 +80,15 @@ static void multiply_int8(const Run* run, const MatmulCall& c, const Columns& b)
       const bool direct = cols == NR && c.epilogue == kNone;
       const char* ahead = (const char*)(b.words + (j + NR) * words);
       for (int64_t at = 0, left = words; at == 0 || left > 0; at += depth, left -= depth) {
-        const int32_t* column = prepare(b.words + j * words + at * NR, least(depth, left), prepared);
+        const int32_t* column = b.words + j * words + at * NR;
+        if (height > kInBytes) column = prepare(column, least(depth, left), prepared);
         for (int64_t i = first; i < last; i += height, ahead += 64 * lines) {
           float buffer[kInt8Rows * NR];
           const int64_t rows = least(height, last - i), row = i - first;
           int8_rows<kInt8Rows>(
               rows, {a.q + row * a.stride + at * kWord, a.stride, column, least(depth, left), cols, sums + row * NV,
-                     at == 0, left <= depth, ahead, lines, scales + row, b.scales + j, bias, terms + row, b.terms + j,
-                     direct ? c.y + i * c.n + j : buffer, direct ? c.n : NR});
+                     at == 0, left <= depth, ahead, lines, scales + row, b.scales + j, bias, a.terms + row, b.terms + j,
+                     direct ? c.y + i * c.n + j : buffer, direct ? c.n : NR, height > kInBytes});
           if (!direct && left <= depth) finish_int8<F>(c, i, j, rows, buffer);
         }
       }

@@ -12,7 +12,7 @@
 // Loops over registers: unrolled before the compiler decides what lives in one.
 #define BG_UNROLL _Pragma("GCC unroll 16")
 static const int64_t NR = NV * VL;
-static const int64_t kInt8Rows = 14, kInt8Piece = 128 * 1024, kInt8Depth = 1 << 30;
+static const int64_t kInt8Rows = 14, kInt8Piece = 128 * 1024, kInt8Depth = 1 << 30, kInBytes = 0;
 
 // Bytes as they come: sum_p q_ip w_pj has z_i sum_p w_pj too much.
 typedef uint8_t Number;

@@ -3,6 +3,8 @@
 // where what is taken off belongs to the row or to the column alone. One multiplication of 16-bit numbers does for two,
 // and the additions find a place beside it: a processor has more units that add than such that multiply pairs.
 static const int64_t kInt8Rows = VL == 16 ? 10 : 4, kInt8Piece = 512 * 1024, kInt8Depth = 192;
+// Products of so few rows take slivers as they lie in memory.
+static const int64_t kInBytes = VL == 8 ? 1 : 0;
 
 typedef int16_t Number;
 typedef Number Pairs __attribute__((vector_size(4 * VL)));
@@ -76,13 +78,16 @@ static __attribute__((noinline)) void int8_tile(const Int8Tile& t) {
   BG_UNROLL for (int r = 0; r < R; ++r) {
     BG_UNROLL for (int v = 0; v < NV; ++v) sum[r][v] = t.first ? IVec{} : t.sums[r * NV + v];
   }
-  for (int64_t line = 0; line < t.lines; ++line) __builtin_prefetch(t.ahead + 64 * line);
+  const bool wide = R > kInBytes || t.prepared;
+  for (int64_t line = 0; line < t.lines && wide; ++line) __builtin_prefetch(t.ahead + 64 * line);
   const Number* a = t.a;
   const int32_t* b = t.b;
-  for (int64_t p = 0; p < t.words; ++p, a += kWord, b += 2 * NR) {
+  for (int64_t p = 0; p < t.words; ++p, a += kWord, b += wide ? 2 * NR : NR) {
     Pairs odd[NV], even[NV];
     BG_UNROLL for (int v = 0; v < NV; ++v) {
-      odd[v] = (Pairs)load((const float*)b + v * VL), even[v] = (Pairs)load((const float*)b + NR + v * VL);
+      const Pairs word = (Pairs)load((const float*)b + v * VL);
+      odd[v] = wide ? word : word >> 8;
+      even[v] = wide ? (Pairs)load((const float*)b + NR + v * VL) : word << 8 >> 8;
     }
     BG_UNROLL for (int r = 0; r < R; ++r) {
       const Word* word = (const Word*)(a + r * t.stride_a);

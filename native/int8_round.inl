@@ -156,6 +156,7 @@ struct Int8Tile {
   const int32_t *row_terms, *terms;
   float* y;
   int64_t stride_y;
+  bool prepared;  // b, or it lies as in memory
 };
 
 // r_i s_j (what a sum of products stands for) + bias_j of a tile.
