@@ -1,4 +1,4 @@
-import { type Tile, threadsOf } from './tiles.js';
+import type { Tile } from './tiles.js';
 
 /** All that makes one matmul shader differ from another. */
 export interface MatmulForm {
@@ -11,11 +11,6 @@ export interface MatmulForm {
   readonly vectorY: boolean;
   /** Whether every slice of k is a whole one. */
   readonly wholeK: boolean;
-  /**
-   * Whether every tile lies within y: no index is clamped, no store guarded. Not with a transposed: there SwiftShader is
-   * 6 % faster with a guard a row.
-   */
-  readonly wholeY: boolean;
   /** Whether k is cut into parts. */
   readonly split: boolean;
   readonly bias: boolean;
@@ -29,16 +24,16 @@ export interface MatmulForm {
 const letter = (condition: boolean, yes: string, no: string): string => (condition ? yes : no);
 
 export function formName(form: MatmulForm): string {
-  const { tile, transposeA, transposeB, vectorA, vectorB, vectorY, wholeK, wholeY, split, bias, end, pre, fn } = form;
+  const { tile, transposeA, transposeB, vectorA, vectorB, vectorY, wholeK, split, bias, end, pre, fn } = form;
   const vectors = [vectorA, vectorB, vectorY].map((v) => letter(v, '4', '1')).join('');
   const transposes = letter(transposeA, 't', 'n') + letter(transposeB, 't', 'n');
-  return `matmul ${tile.name} ${transposes} ${vectors}${letter(wholeK, '', ' part')}${letter(wholeY, ' whole', '')}${letter(split, ' split', '')}${letter(bias, ' bias', '')} ${end} ${fn}${letter(pre, ' pre', '')}`;
+  return `matmul ${tile.name} ${transposes} ${vectors}${letter(wholeK, '', ' part')}${letter(split, ' split', '')}${letter(bias, ' bias', '')} ${end} ${fn}${letter(pre, ' pre', '')}`;
 }
 
 /** What tells one form from another: the conditions are the bits of a number. */
 export function formKeys(form: MatmulForm): readonly unknown[] {
-  const { tile, transposeA, transposeB, vectorA, vectorB, vectorY, wholeK, wholeY, split, bias, end, pre, fn } = form;
-  const conditions = [transposeA, transposeB, vectorA, vectorB, vectorY, wholeK, wholeY, split, bias, pre];
+  const { tile, transposeA, transposeB, vectorA, vectorB, vectorY, wholeK, split, bias, end, pre, fn } = form;
+  const conditions = [transposeA, transposeB, vectorA, vectorB, vectorY, wholeK, split, bias, pre];
   return [tile, end, fn, conditions.reduce((bits, holds) => 2 * bits + Number(holds), 0)];
 }
 
@@ -81,13 +76,17 @@ ${each(rows, (i) => each(cols / 4, (j) => `  var ${sum(i, j)} = vec4<f32>();`))}
 }
 
 /** What every matmul shader ends with: each four sums that lie within y get what follows the product. */
-export function closing({ tile, wholeY }: MatmulForm): string {
-  const [tx, ty] = threadsOf(tile);
-  const groups = tile.cols / 4;
-  const within = (condition: string, body: string): string => (wholeY ? body : `if (${condition}) { ${body} }`);
-  const fours = (i: number): string =>
-    each(groups, (j) => within(`at${j} < n`, `finish(line + at${j}, at${j}, ${sum(i, j)});`));
+export function closing({ rows, cols }: Tile, [tx, ty]: readonly [number, number]): string {
+  const groups = cols / 4;
   return `  let first = wid.z * m * n;
 ${each(groups, (j) => `  let at${j} = col0 + ${j * tx * 4}u + lx * 4u;`)}
-${each(tile.rows, (i) => `  { let row = ${rowOf(i, ty)}; let line = first + row * n;\n${within('row < m', fours(i))} }`)}`;
+${each(
+  rows,
+  (i) => `  {
+    let row = ${rowOf(i, ty)}; let line = first + row * n;
+    if (row < m) {
+${each(groups, (j) => `      if (at${j} < n) { finish(line + at${j}, at${j}, ${sum(i, j)}); }`)}
+    }
+  }`,
+)}`;
 }

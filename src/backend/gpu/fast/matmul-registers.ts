@@ -84,6 +84,6 @@ ${each(rows / 4, (i) => a.read(i, row(i)))}
 ${each(groups, (j) => b.read(j, col(j)))}
 ${each(4, step)}
   }
-${closing(form)}
+${closing(tile, [tx, ty])}
 }`;
 }

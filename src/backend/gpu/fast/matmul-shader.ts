@@ -16,7 +16,7 @@ function loader(
   vector: boolean,
   [rows, cols]: readonly string[],
   alongK: boolean,
-  { wholeK, wholeY }: MatmulForm,
+  wholeK: boolean,
 ): string {
   const stride = `params.stride${name.toUpperCase()} * batch`;
   const [inner, edge] = alongK ? [`col >= ${cols}`, `row >= ${rows}`] : [`row >= ${rows}`, `col >= ${cols}`];
@@ -30,10 +30,8 @@ fn load_${name}(batch : u32, row : u32, col : u32) -> vec4<f32> {
   return v;
 }`;
   }
-  const most = (index: string): string =>
-    wholeY ? index : `min(${index}, ${alongK ? `${rows} - 1u` : `${cols} - 4u`})`;
-  const place = alongK ? [most('row'), 'col'] : ['row', most('col')];
-  const outer = alongK ? `${most('outer')} * ${cols}` : most('outer');
+  const place = alongK ? [`min(row, ${rows} - 1u)`, 'col'] : ['row', `min(col, ${cols} - 4u)`];
+  const outer = alongK ? `min(outer, ${rows} - 1u) * ${cols}` : `min(outer, ${cols} - 4u)`;
   return `
 fn place_${name}(batch : u32, outer : u32) -> u32 { return params.${name}_dims.w + (${stride} + ${outer}) / 4u; }
 fn load_${name}(batch : u32, row : u32, col : u32) -> vec4<f32> {
@@ -43,11 +41,10 @@ fn load_${name}(batch : u32, row : u32, col : u32) -> vec4<f32> {
 }
 
 /** What the matrices look like in memory: op(a) is [m, k], op(b) is [k, n]. */
-function loaders(form: MatmulForm): string {
-  const { transposeA, transposeB, vectorA, vectorB } = form;
+function loaders({ transposeA, transposeB, vectorA, vectorB, wholeK }: MatmulForm): string {
   const a = transposeA ? ['params.k', 'params.m'] : ['params.m', 'params.k'];
   const b = transposeB ? ['params.n', 'params.k'] : ['params.k', 'params.n'];
-  return loader('a', vectorA, a, !transposeA, form) + loader('b', vectorB, b, transposeB, form);
+  return loader('a', vectorA, a, !transposeA, wholeK) + loader('b', vectorB, b, transposeB, wholeK);
 }
 
 /** `finish(at, col, t)`: bias, epilogue, store of four neighbours of a row, the first at place `at` of y. */
@@ -131,7 +128,7 @@ ${outerProduct(rows, groups)}
     }
     workgroupBarrier();
   }
-${closing(form)}
+${closing(tile, [tx, ty])}
 }`;
 }
 

@@ -38,7 +38,6 @@ function formOf(runner: FastRunner, tile: Tile, call: MatmulCall, split: boolean
     vectorB: inFours(runner, transposeB ? k : n, b) && strideB % 4 === 0,
     vectorY: inFours(runner, n, y, bias, activate?.pre, slope?.x),
     wholeK: k % SLICES === 0,
-    wholeY: !transposeA && m % tile.bm === 0 && n % tile.bn === 0,
     split,
     bias: bias !== undefined,
     end: epilogue?.kind ?? 'store',
