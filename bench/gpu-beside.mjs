@@ -93,8 +93,9 @@ async function lookAt(side) {
 }
 
 /**
- * Blocks of A B B A and B A A B on each set of buffers, so that a drift hits both alike, until the interval of their ratios' median is narrow, or
- * the time is up. Where a processor plays the device, what it has spent is compared: neighbours cannot move that.
+ * Blocks of A B B A and B A A B on each set of buffers, so that a drift hits both alike, until the interval of their
+ * ratios' median is narrow, or the time is up. Where a processor plays the device, what it has spent is compared:
+ * neighbours cannot move that.
  * @returns seconds of each side, of a launch; the ratio other / one with its interval, and of the fastest tenths
  */
 async function inTurns(ones, others, { limit, software }) {
