@@ -108,7 +108,7 @@ static void attend(const Head& h, const Head& next, const AttentionCall& c, cons
   float tops[kQueries + VL] = {}, sums[kQueries + VL] = {};
   const float kept = drop == nullptr ? 1.f : drop->scale;
   const float* const tensors[] = {c.k, c.v, c.q, y};
-  Ahead ahead = ahead_of(h, next, tensors, VL == 8 ? 0 : 4, 1, 2);  // ask_later does it
+  Ahead ahead = ahead_of(h, next, tensors, 4, 1, 2);
   for (int64_t first = 0; first < h.query_count; first += kQueries) {
     const int64_t rows = least(kQueries, h.query_count - first);
     const Left q = lay_queries(h, c.q, h.first_query + first, rows, words);

@@ -60,19 +60,11 @@ static int64_t parts_of(int64_t count, int64_t threads, int64_t queries) {
 // Where a row of x stands that belongs to a head.
 static inline const float* row_of(const Head& h, const float* x, int64_t row) { return x + row * h.width + h.column; }
 
-// Asks for what is moved this many rows later: what `Ahead` brings is soon pushed out of a second-level cache of 512
-// KB, as most processors without AVX-512 have.
-static inline void ask_later(const Head& h, const float* x) {
-  const int64_t rows = 16;
-  if (VL == 8) __builtin_prefetch(x + rows * h.width);
-}
-
 // The head's `count` rows of x from `first` on, times `scale`, filled up with zeros to whole vectors of words.
 static float* pack(const Head& h, const float* x, int64_t first, int64_t count, float scale, float** scratch) {
   float* y = take(scratch, count * h.depth);
   for (int64_t i = 0; i < count; ++i) {
     const float* from = row_of(h, x, first + i);
-    for (int64_t d = 0; d < h.dim; d += 16) ask_later(h, from + d);
     for (int64_t d = 0; d < h.depth; d += VL)
       store(y + i * h.depth + d, load_words(from + kPair * d, h.dim - kPair * d, scale));
   }
@@ -88,7 +80,6 @@ static Right pack_turned(const Head& h, const float* x, float scale, float** scr
     for (int64_t d = 0; d < h.depth; d += VL) {
       const float* from = row_of(h, x, h.first + j) + kPair * d;
       const int64_t numbers = h.dim - kPair * d;
-      for (int i = 0; d % 16 == 0 && i < VL; ++i) ask_later(h, from + i * h.width);
       if (h.length - j >= VL && numbers >= kPair * VL) {
         turn_words(from, h.width, to + d * cols, cols, scale);
         continue;
@@ -116,7 +107,6 @@ static Right lay_rows(const Head& h, const float* x, int64_t first, int64_t coun
   float* y = take(scratch, depth * h.row);
   for (int64_t i = 0; i < count; i += kPair) {
     const float *row = row_of(h, x, first + i), *next = row + h.width;
-    for (int64_t d = 0; d < h.dim; d += 16) ask_later(h, row + d);
     for (int64_t panel = 0, cols; panel < h.row; panel += cols) {
       cols = least(kTileVecs * VL, h.row - panel);
       float* to = y + panel * depth + i / kPair * cols;
