@@ -14,7 +14,9 @@
 // have less of it, and what comes next must fit as well.
 static const int64_t kPart = (VL < 16 ? 48 : 96) * 1024;
 // Converted panels that a thread keeps at most: two megabytes. More of them (111, 228) are slower than converting anew.
-static const int64_t kKept = VL == 16 ? 64 : 128;
+static const int64_t kKept = VL == 16 ? 64 : 144;
+// Rows of a band, at most, where panels are packed in groups: all of its panels are kept for the parts of b to come.
+static const int64_t kTall = 128 * MR;
 
 // How the work is cut: `bands` of rows, each thread's own; `parts` of b of at most `slivers`; `groups` of rows within a
 // band, so that a thread that is done helps another one. Where panels are packed apart, each block of k meets all parts
@@ -43,10 +45,12 @@ static Cut cut(const Product& g) {
     if (i == 1 || cost < least_cost) bands = i, least_cost = cost;
   }
   const int64_t columns = g.threads / bands, share = ceil_div(slivers, columns);
-  const int64_t parts = least(slivers, columns * ceil_div(share, most(1, kPart / (g.depth * NR)))),
-                panels = ceil_div(ceil_div(g.m, bands), MR);
+  const int64_t parts = least(slivers, columns * ceil_div(share, most(1, kPart / (g.depth * NR))));
+  const int apart = kGroup > 1 && !g.a.turned;
+  if (apart && parts > columns) bands *= ceil_div(g.m, bands * kTall);
+  const int64_t panels = ceil_div(ceil_div(g.m, bands), MR);
   const int64_t groups = g.blocks > 1 || g.threads == 1 ? 1 : least(most(1, panels / 4), most(1, 6 * columns / parts));
-  const int rounds = kGroup > 1 && !g.a.turned && g.blocks > 1 && parts % columns == 0;
+  const int rounds = apart && g.blocks > 1 && parts % columns == 0;
   return {bands, parts, ceil_div(slivers, parts), groups, rounds ? parts / columns : 1, least_cost};
 }
 

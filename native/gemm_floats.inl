@@ -13,6 +13,7 @@ static void pack_rows(const Operand& o, int64_t first, int64_t last, int64_t wid
   for (int64_t q = 0; q < depth; ++q, row += o.stride, packed += step) {
     float *strip = packed, *sum = sums;
     for (int64_t i = first; i < last; i += width, strip += stride) {
+      if (kGroup > 1) __builtin_prefetch(row + kAhead * o.stride + i, 0, 2);
       for (int64_t j = i; j < least(last, i + width); j += VL) {
         const Vec x = load_within(o, row + j, least(VL, least(last, i + width) - j));
         store(strip + j - i, x);

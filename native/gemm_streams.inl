@@ -11,10 +11,12 @@ static const int64_t kTheirs = 2 * 1024 * 1024;         // words of the other op
 static const int64_t kSmall = 2 * 1024 * 1024;          // elements of a y that is summed up twice
 static const int64_t kStrip = (MR + VL - 1) / VL * VL;  // floats to the next index of a's strips, whole vectors
 
-// Whether a product is one of these. Floats in rows that do not push each other out are better packed by tiles.
+// Whether a product is one of these. Floats are better packed by tiles, unless their rows push each other out, and in
+// groups of panels whatever their rows.
 static inline bool streams(const MatmulCall& c) {
   const bool gradient = c.transpose_a && !c.transpose_b && !c.packed && !c.bias;
-  return gradient && (c.epilogue == kNone || c.epilogue == kAddTo) && (kPair > 1 || c.m % kSet == 0 || c.n % kSet == 0);
+  const bool pays = kPair > 1 || (kGroup == 1 && (c.m % kSet == 0 || c.n % kSet == 0));
+  return gradient && pays && (c.epilogue == kNone || c.epilogue == kAddTo);
 }
 
 // Whether it takes the sums of rows of op(a) along, which it does where each is packed once.

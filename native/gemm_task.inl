@@ -174,6 +174,10 @@ static void multiply_task(Task t, int64_t block) {
   // The panel from which the next part of b is asked for: earlier, rows of a would push it out of a small cache.
   const int64_t lines = most(1, part.rate) * steps;
   const int64_t late = VL == 8 && kPair == 1 ? most(0, panels - ceil_div(part.rows * part.lines, lines) - 1) : 0;
+  if (kGroup > 1 && !g.a.turned && t.pack_b && crowded(g.b)) {  // all at once: a tile waits for each line of a sliver
+    pack_rows(g.b, t.sliver * NR, least(g.n, (t.sliver + t.slivers) * NR), NR, NR, p, depth, t.b, t.stride_b, nullptr);
+    t.pack_b = 0;
+  }
   for (int64_t i = 0; i < panels; ++i) {
     const int64_t begin = row_of(t, i, panels), end = row_of(t, i + 1, panels);
     Fetch next_a = fetch_next(t, i, panels, block, steps);

@@ -193,9 +193,16 @@ void check_epilogues(const KernelTable& table, bool bf16) {
   }
 }
 
-// Gradients of weights: more than two blocks of k, rows of memory that share a set of the cache.
+// Gradients of weights: more than two blocks of k, rows of memory that share a set of the cache, more panels than are
+// kept for several parts of b.
 void check_gradients(const KernelTable& table, bool bf16) {
-  for (const Sizes& s : {Sizes{33, 70, 4099}, {70, 33, 2100}, {1024, 9, 2100}, {7, 1024, 300}, {290, 260, 64}}) {
+  for (const Sizes& s : {Sizes{33, 70, 4099},
+                         {70, 33, 2100},
+                         {1024, 9, 2100},
+                         {7, 1024, 300},
+                         {40, 1024, 900},
+                         {800, 200, 400},
+                         {290, 260, 64}}) {
     const Floats a = short_numbers(s.m * s.k, 1), b = short_numbers(s.k * s.n, 2);
     MatmulCall c = call_of(s, a, b, nullptr, 1, 1, 0);
     for (const int kind : {kNone, kAddTo}) c.epilogue = kind, check_epilogue(table, c, false, bf16);
