@@ -183,8 +183,11 @@ function push(points: Points, cp: number, from: number, to: number): void {
 
 /** Python's rule (Objects/unicodeobject.c, handle_capital_sigma): a cased letter before, none after, within the word. */
 function isFinalSigma(cps: readonly number[], at: number): boolean {
-  const cased = (cp: number): boolean => /\p{Cased}/u.test(String.fromCodePoint(cp));
-  const ignorable = (cp: number): boolean => /\p{Case_Ignorable}/u.test(String.fromCodePoint(cp));
+  // Not a literal, whose set of characters would be made when the library is loaded.
+  const has = (property: string, cp: number): boolean =>
+    new RegExp(`\\p{${property}}`, 'u').test(String.fromCodePoint(cp));
+  const cased = (cp: number): boolean => has('Cased', cp);
+  const ignorable = (cp: number): boolean => has('Case_Ignorable', cp);
   let i = at - 1;
   while (i >= 0 && ignorable(cps[i])) i--;
   if (i < 0 || !cased(cps[i])) return false;

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Sandbox } from './sandbox.js';
@@ -38,6 +38,18 @@ test('it computes and walks back with no other package there', () => {
     console.log(Array.from(await x.grad.data()).join(' '));
   `);
   expect(said).toBe('2 4 6 8\n');
+});
+
+test('loading it makes neither all of node:fs nor sets of characters', () => {
+  const folder = join(source.folder, 'dist', 'node');
+  const read = (file: string): string => readFileSync(join(folder, file), 'utf8');
+  const entry = read('bertgrad.js');
+  const parts = Array.from(entry.matchAll(/from"\.\/(part-\w+\.js)"/g), ([, file]) => read(file));
+  expect(parts.length).toBeGreaterThan(0);
+  for (const code of [entry, ...parts]) {
+    expect(code).not.toMatch(/from"node:(fs|crypto|stream|https?)/);
+    expect(code.match(/[^\\]\\p\{.{1,80}/g) ?? []).toEqual([]); // within a string the backslash is doubled
+  }
 });
 
 test('what is loaded later throws the classes that were loaded first', () => {

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -45,6 +44,10 @@ export interface Addon {
   readonly cores: number;
 }
 
+/** Loads the addon, and node:fs, whose ES module would call all its getters: a millisecond and a megabyte at import. */
+const require = createRequire(import.meta.url);
+const { existsSync } = require('node:fs') as typeof import('node:fs');
+
 const BUILD = 'npm run build';
 
 const unavailable = (what: string, where: string, cause?: unknown): BackendError =>
@@ -80,7 +83,7 @@ export function loadAddon(path: string = join(packageRoot(), 'build', 'Release',
   if (!existsSync(path)) throw unavailable('the addon is not built', path);
   let addon: Addon;
   try {
-    addon = createRequire(import.meta.url)(path) as Addon;
+    addon = require(path) as Addon;
   } catch (cause) {
     const reason = String(cause instanceof Error ? cause.message : cause).split('\n')[0];
     throw unavailable(`the addon does not load: ${reason}`, path, cause);

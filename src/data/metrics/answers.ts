@@ -3,10 +3,12 @@ export type AnswerRules = 'squad' | 'cmrc';
 
 // string.punctuation of Python
 const ASCII_PUNCTUATION = /[!-/:-@[-`{-~]/g;
+// Python's \w. Not in literals: their sets of characters would be made when the library is loaded.
+const WORD = '[\\p{L}\\p{N}_]';
 /** Words of an answer, in the form in which they are compared (evaluate-v2.0.py: normalize_answer). */
 export function squadWords(text: string): string[] {
   const bare = text.toLowerCase().replace(ASCII_PUNCTUATION, '');
-  const words = bare.replace(/(?<![\p{L}\p{N}_])(?:a|an|the)(?![\p{L}\p{N}_])/gu, ' ');
+  const words = bare.replace(new RegExp(`(?<!${WORD})(?:a|an|the)(?!${WORD})`, 'gu'), ' ');
   return words.split(/\s+/u).filter((word) => word !== '');
 }
 
@@ -16,11 +18,11 @@ const withoutMarks = (text: string): string[] =>
   Array.from(text.toLowerCase().trim()).filter((c) => !CMRC_MARKS.has(c));
 
 /** Where the Penn Treebank's rules set blanks, those that CMRC's marks leave something to do for (NLTK's tokenizer). */
-const TREEBANK: readonly (readonly [pattern: RegExp, put: string])[] = [
+const TREEBANK: readonly (readonly [pattern: RegExp | string, put: string])[] = [
   [/([«‘„])/g, ' $1 '],
   [/^"/g, '``'],
   [/([ ([{<])("|'{2})/g, '$1 `` '],
-  [/(?<![\p{L}\p{N}_])'(?!(?:re|ve|ll|m|t|s|d|n)(?![\p{L}\p{N}_]))(?=[\p{L}\p{N}_])/giu, "' "],
+  [`(?<!${WORD})'(?!(?:re|ve|ll|m|t|s|d|n)(?!${WORD}))(?=${WORD})`, "' "],
   [/([^.])\.([\])}>"' »]*)\s*$/g, '$1 . $2 '],
   [/,(?=[^\d]|$)/g, ' , '],
   [/\.{2,}|[;@#$%&‒–—―?!]/g, ' $& '],
@@ -35,7 +37,9 @@ const TREEBANK: readonly (readonly [pattern: RegExp, put: string])[] = [
 ];
 
 function treebankWords(text: string): string[] {
-  const spaced = TREEBANK.reduce((rest, [pattern, put]) => rest.replace(pattern, put), text);
+  const asRegExp = (pattern: RegExp | string): RegExp =>
+    typeof pattern === 'string' ? new RegExp(pattern, 'giu') : pattern;
+  const spaced = TREEBANK.reduce((rest, [pattern, put]) => rest.replace(asRegExp(pattern), put), text);
   return spaced.split(/\s+/u).filter((word) => word !== '');
 }
 
