@@ -184,14 +184,11 @@ function push(points: Points, cp: number, from: number, to: number): void {
 /** Python's rule (Objects/unicodeobject.c, handle_capital_sigma): a cased letter before, none after, within the word. */
 function isFinalSigma(cps: readonly number[], at: number): boolean {
   // Not a literal, whose set of characters would be made when the library is loaded.
-  const has = (property: string, cp: number): boolean =>
-    new RegExp(`\\p{${property}}`, 'u').test(String.fromCodePoint(cp));
-  const cased = (cp: number): boolean => has('Cased', cp);
-  const ignorable = (cp: number): boolean => has('Case_Ignorable', cp);
+  const has = (name: string, cp: number): boolean => new RegExp(`\\p{${name}}`, 'u').test(String.fromCodePoint(cp));
   let i = at - 1;
-  while (i >= 0 && ignorable(cps[i])) i--;
-  if (i < 0 || !cased(cps[i])) return false;
+  while (i >= 0 && has('Case_Ignorable', cps[i])) i--;
+  if (i < 0 || !has('Cased', cps[i])) return false;
   i = at + 1;
-  while (i < cps.length && ignorable(cps[i])) i++;
-  return i === cps.length || !cased(cps[i]);
+  while (i < cps.length && has('Case_Ignorable', cps[i])) i++;
+  return i === cps.length || !has('Cased', cps[i]);
 }

@@ -47,7 +47,6 @@ export interface Addon {
 /** Loads the addon, and node:fs, whose ES module would call all its getters: a millisecond and a megabyte at import. */
 const require = createRequire(import.meta.url);
 const { existsSync } = require('node:fs') as typeof import('node:fs');
-
 const BUILD = 'npm run build';
 
 const unavailable = (what: string, where: string, cause?: unknown): BackendError =>

@@ -37,8 +37,7 @@ const TREEBANK: readonly (readonly [pattern: RegExp | string, put: string])[] = 
 ];
 
 function treebankWords(text: string): string[] {
-  const asRegExp = (pattern: RegExp | string): RegExp =>
-    typeof pattern === 'string' ? new RegExp(pattern, 'giu') : pattern;
+  const asRegExp = (p: RegExp | string): RegExp => (typeof p === 'string' ? new RegExp(p, 'giu') : p);
   const spaced = TREEBANK.reduce((rest, [pattern, put]) => rest.replace(asRegExp(pattern), put), text);
   return spaced.split(/\s+/u).filter((word) => word !== '');
 }
