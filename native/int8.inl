@@ -25,6 +25,9 @@ static inline int32_t term_of_column(const int8_t* w, int64_t n) {
   return sum;
 }
 static inline IVec whole_of(IVec sum, IVec of_columns, int32_t of_row) { return sum - of_columns * of_row; }
+static inline void put_word(int32_t* words, int64_t column, const uint8_t* q) {
+  __builtin_memcpy(words + column, q, 4);
+}
 
 #include "int8_round.inl"
 

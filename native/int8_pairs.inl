@@ -58,18 +58,29 @@ static inline int32_t term_of_column(const int8_t* w, int64_t n) {
 }
 static inline IVec whole_of(IVec sum, IVec of_columns, int32_t of_row) { return sum - of_columns - of_row; }
 
+// Words of VL columns: of each the second and the fourth number, then of each the first and the third, to be widened by
+// one instruction.
+static inline void put_word(int32_t* words, int64_t column, const uint8_t* q) {
+  uint8_t* to = (uint8_t*)(words + column / VL * VL) + 2 * (column % VL);
+  to[0] = q[1], to[1] = q[3], to[2 * VL] = q[0], to[2 * VL + 1] = q[2];
+}
+static inline Pairs widen(const int8_t* q) {
+#if VL == 8 && defined(__x86_64__)  // compilers find it for halves alone
+  return (Pairs)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)q));
+#else
+  typedef int8_t Bytes __attribute__((vector_size(2 * VL)));
+  Bytes bytes;
+  __builtin_memcpy(&bytes, q, sizeof bytes);
+  return __builtin_convertvector(bytes, Pairs);
+#endif
+}
+
 #include "int8_round.inl"
 
-// `words` words of a sliver as numbers of 16 bits: of each the second and the fourth, then the first and the third.
+// `words` words of a sliver as numbers of 16 bits.
 static inline const int32_t* prepare(const int32_t* b, int64_t words, int32_t* to) {
-  for (int64_t p = 0; p < words; ++p, b += NR, to += 2 * NR) {
-    for (int v = 0; v < NV; ++v) {
-      const Pairs word = (Pairs)load((const float*)b + v * VL);
-      store((float*)to + v * VL, (Vec)(word >> 8));
-      store((float*)to + NR + v * VL, (Vec)(word << 8 >> 8));
-    }
-  }
-  return to - 2 * NR * words;
+  for (int64_t p = 0; p < 2 * NV * words; ++p) ((Pairs*)to)[p] = widen((const int8_t*)b + p * 2 * VL);
+  return to;
 }
 
 template <int R>
@@ -82,12 +93,12 @@ static __attribute__((noinline)) void int8_tile(const Int8Tile& t) {
   for (int64_t line = 0; line < t.lines && wide; ++line) __builtin_prefetch(t.ahead + 64 * line);
   const Number* a = t.a;
   const int32_t* b = t.b;
-  for (int64_t p = 0; p < t.words; ++p, a += kWord, b += wide ? 2 * NR : NR) {
+  _Pragma("GCC unroll 2") for (int64_t p = 0; p < t.words; ++p, a += kWord, b += wide ? 2 * NR : NR) {
     Pairs odd[NV], even[NV];
     BG_UNROLL for (int v = 0; v < NV; ++v) {
-      const Pairs word = (Pairs)load((const float*)b + v * VL);
-      odd[v] = wide ? word : word >> 8;
-      even[v] = wide ? (Pairs)load((const float*)b + NR + v * VL) : word << 8 >> 8;
+      const int8_t* bytes = (const int8_t*)(b + v * VL);
+      odd[v] = wide ? ((const Pairs*)b)[2 * v] : widen(bytes);
+      even[v] = wide ? ((const Pairs*)b)[2 * v + 1] : widen(bytes + 2 * VL);
     }
     BG_UNROLL for (int r = 0; r < R; ++r) {
       const Word* word = (const Word*)(a + r * t.stride_a);

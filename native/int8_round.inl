@@ -6,8 +6,8 @@
 //
 // Here is how rows and columns are rounded, packed and scaled; gemm_int8.inl multiplies. Columns of b lie in slivers of
 // NR, word by word: a word is four numbers of one column, one after the other in k. Of two ways to multiply them
-// (int8.inl, narrow.inl) each says what a number of a row is, and what its sums of products have too much: `Number`,
-// `kFromZero`, `term_of_row`, `term_of_column`, `whole_of`.
+// (int8.inl, int8_pairs.inl) each says what a number of a row is, how a sliver's words stand, and what sums of products
+// have too much: `Number`, `kFromZero`, `put_word`, `term_of_row`, `term_of_column`, `whole_of`.
 
 namespace {
 enum { kWord = 4 };  // numbers in a word
@@ -114,8 +114,8 @@ static void round_weights(const float* x, int64_t k, const Columns& to, int64_t 
   for (int64_t p = k / kWord * kWord; p < words * kWord; ++p) q[p] = 0;
   round_row(x, k, factor_of(scale), 0, -127, 127, 0, q);
   to.scales[j] = scale + hsum(ends.odd), to.terms[j] = term_of_column((const int8_t*)q, words * kWord);
-  int32_t* word = to.words + j / NR * words * NR + j % NR;
-  for (int64_t p = 0; p < words; ++p) __builtin_memcpy(word + p * NR, q + p * kWord, kWord);
+  int32_t* word = to.words + j / NR * words * NR;
+  for (int64_t p = 0; p < words; ++p) put_word(word + p * NR, j % NR, q + p * kWord);
 }
 
 static inline int64_t words_of(int64_t k) { return (k + kWord - 1) / kWord; }
