@@ -4,10 +4,10 @@
 //   node bench/attention.mjs [--threads 1,2] [--shapes 32x128x4x64,...] [--dropout 0,0.1] [--isa avx2] [--rounds 3]
 //                            [--seconds 0.15] [--json file]
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { median, nativeBackend, secondsOf } from './measure.mjs';
+import { parseOptions } from './options.mjs';
 
-const { values } = parseArgs({
+const { values } = parseOptions({
   options: {
     threads: { type: 'string', default: '1,2' },
     shapes: { type: 'string', default: '32x128x4x64,8x512x4x64,8x384x4x64,1x128x12x64,32x128x8x32' },

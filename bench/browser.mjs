@@ -6,13 +6,13 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { serve } from '../scripts/serve.mjs';
 import { ROOT } from '../scripts/setup.mjs';
 import { bundle, openChromium } from './browser/chromium.mjs';
 import { ratios, report } from './browser/report.mjs';
+import { parseOptions } from './options.mjs';
 
-const { values } = parseArgs({
+const { values } = parseOptions({
   options: {
     what: { type: 'string', default: 'matmul,forward' },
     // rows x inner size x columns of mini and base layers

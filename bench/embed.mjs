@@ -7,9 +7,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseOptions } from './options.mjs';
 
-const { positionals, values } = parseArgs({
+const { positionals, values } = parseOptions({
   allowPositionals: true,
   options: {
     predict: { type: 'boolean', default: false },

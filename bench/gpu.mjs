@@ -7,14 +7,14 @@
 // table mean something. `--tokens`: rows of an activation (512, on hardware 4096); 0: no products. `--tiles`: every tile.
 // `--memory N` runs N steps of tiny and shows what the backend holds.
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { createGpuBackend } from '../dist/backend/gpu/index.js';
 import { BertForPreTraining, preset, Rng, Trainer, useBackend } from '../dist/index.js';
 import { besideHand, ours, shapes } from './gpu-beside.mjs';
 import { roofs } from './gpu-raw.mjs';
 import { median } from './measure.mjs';
+import { parseOptions } from './options.mjs';
 
-const { values } = parseArgs({
+const { values } = parseOptions({
   options: {
     models: { type: 'string', default: 'tiny,mini' },
     steps: { type: 'string', default: '10' },

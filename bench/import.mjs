@@ -4,10 +4,10 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { median } from './measure.mjs';
+import { parseOptions } from './options.mjs';
 
-const { values } = parseArgs({
+const { values } = parseOptions({
   options: { rounds: { type: 'string', default: '15' }, file: { type: 'string', multiple: true } },
 });
 const files = values.file ?? ['dist/node.js', 'dist/node/bertgrad.js'];

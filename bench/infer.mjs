@@ -8,12 +8,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { inferring } from '../dist/bench/model-work.js';
 import { median } from '../dist/bench/stats.js';
 import { defaultBackend } from '../dist/index.js';
+import { parseOptions } from './options.mjs';
 
-const { values } = parseArgs({
+const { values } = parseOptions({
   options: {
     model: { type: 'string', default: 'base,mini' },
     sizes: { type: 'string', default: '1x128,8x128,1x384,8x384' },

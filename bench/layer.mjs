@@ -2,7 +2,6 @@
 // tokens, no dropout. All have the same weights, and losses and gradients are compared before anything is timed. tfjs and
 // jax-js have one thread there; ours has one and several.
 //   node bench/layer.mjs [--threads 2] [--rounds 5] [--seconds 1]          peers: npm install --prefix bench
-import { parseArgs } from 'node:util';
 import { noGrad } from '../dist/autograd/apply.js';
 import { scope } from '../dist/autograd/scope.js';
 import { backward } from '../dist/autograd/tape.js';
@@ -14,13 +13,14 @@ import { Initializer } from '../dist/nn/init.js';
 import { inference } from '../dist/nn/pass.js';
 import { tensor } from '../dist/tensor/create.js';
 import { median, nativeBackend, secondsOf } from './measure.mjs';
+import { parseOptions } from './options.mjs';
 import { openJax } from './peers/jax.mjs';
 import { jaxBert } from './peers/jax-bert.mjs';
 import { theirs, turned } from './peers/model-side.mjs';
 import { openTfjs } from './peers/tfjs.mjs';
 import { tfjsBert } from './peers/tfjs-bert.mjs';
 
-const { values } = parseArgs({
+const { values } = parseOptions({
   options: {
     threads: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '5' },

@@ -7,12 +7,12 @@
 // Peers are compiled by c++ and open what libraries the system has; --peers-root (or BG_PEERS_ROOT) names the root of another
 // system that has them.
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { turn } from '../dist/bench/measure.js';
 import { median, nativeBackend } from './measure.mjs';
+import { parseOptions } from './options.mjs';
 import { startProducts } from './peers/products.mjs';
 
-const { values } = parseArgs({
+const { values } = parseOptions({
   options: {
     threads: { type: 'string', default: '2,1' },
     // tiny, mini, small and base layers, and the masked places times the vocabulary

@@ -6,12 +6,12 @@
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { serve } from '../scripts/serve.mjs';
 import { ROOT } from '../scripts/setup.mjs';
 import { bundle, openChromium } from './browser/chromium.mjs';
+import { parseOptions } from './options.mjs';
 
-const { values } = parseArgs({
+const { values } = parseOptions({
   options: {
     port: { type: 'string', default: '0' },
     headless: { type: 'boolean', default: false },

@@ -3,14 +3,14 @@
 // three accesses an element).
 //   node bench/roof.mjs [--threads 1,2] [--json file]
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { median, nativeBackend, secondsOf } from './measure.mjs';
+import { parseOptions } from './options.mjs';
 
 const ROUNDS = 3;
 const PRECISIONS = ['f32', 'bf16', 'int8'];
 const SIZES = { 'second-level cache': 2 ** 16, 'last-level cache': 2 ** 20, memory: 2 ** 25 }; // elements of x and of y
 
-const { values } = parseArgs({ options: { threads: { type: 'string' }, json: { type: 'string' } } });
+const { values } = parseOptions({ options: { threads: { type: 'string' }, json: { type: 'string' } } });
 const { isas, threads: all } = nativeBackend(process.env.BG_THREADS ?? '');
 const counts = values.threads?.split(',').map(Number) ?? [...new Set([1, all])];
 

@@ -1,6 +1,5 @@
 // node bench/run.mjs <what> [options]
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const BENCHES = {
@@ -25,10 +24,5 @@ if (!Object.hasOwn(BENCHES, name ?? '')) {
   process.exitCode = 2;
 } else {
   const program = fileURLToPath(new URL(`${name}.mjs`, import.meta.url));
-  if (options.includes('--help') || options.includes('-h')) {
-    const [head] = readFileSync(program, 'utf8').split(/^(?!\/\/)/m); // each program begins with what it does and takes
-    console.log(head.replace(/^\/\/ ?/gm, '').trimEnd());
-    process.exit();
-  }
   process.exitCode = spawnSync(process.execPath, [program, ...options], { stdio: 'inherit' }).status ?? 1;
 }

@@ -4,10 +4,10 @@
 // Files of one machine are one table: the machine, its roofs, and a row for each thing measured: ours, and the time that each peer takes for one
 // of ours. With --into, what stands between the marks of that file is replaced; else all is printed.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { figures, seconds } from '../dist/bench/units.js';
+import { parseOptions } from './options.mjs';
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { into: { type: 'string' } } });
+const { values, positionals } = parseOptions({ allowPositionals: true, options: { into: { type: 'string' } } });
 const MARKS = ['<!-- figures: bench/table.mjs -->', '<!-- end of figures -->'];
 
 const row = (cells) => `| ${cells.join(' | ')} |`;

@@ -9,11 +9,11 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { median } from '../dist/bench/stats.js';
+import { parseOptions } from './options.mjs';
 import { pythons, torchStep } from './train/torch.mjs';
 
-const { values } = parseArgs({
+const { values } = parseOptions({
   options: {
     work: { type: 'string', default: 'mini' },
     vocab: { type: 'string', default: '30522' },
