@@ -1,7 +1,7 @@
 // The gpu backend on the adapter that WebGPU offers: its roofs, products of BERT beside hand-written WGSL of
 // the same tiling, training steps.
 //   node bench/gpu.mjs [--models tiny,mini] [--steps 10] [--memory 0] [--seconds 0.2] [--tokens 512] [--tiles]
-//                      [--only 'base projection'] [--limit 10] [--json file]
+//                      [--only 'base projection'] [--limit 10] [--batch 32] [--seq 128] [--json file]
 // Operands stay on the device. A product and its like by hand run in turns, until the 95 % interval of their ratio is within
 // 1.5 % or `--limit` seconds have passed; other times are medians. Where a processor plays the GPU only ratios within one
 // table mean something. `--tokens`: rows of an activation (512, on hardware 4096); 0: no products. `--tiles`: every tile.

@@ -1,6 +1,7 @@
 // node bench/run.mjs <what> [options]
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { printHead } from './options.mjs';
 
 const BENCHES = {
   roof: 'what this machine can do at most: multiply-adds, copies',
@@ -24,5 +25,7 @@ if (!Object.hasOwn(BENCHES, name ?? '')) {
   process.exitCode = 2;
 } else {
   const program = fileURLToPath(new URL(`${name}.mjs`, import.meta.url));
-  process.exitCode = spawnSync(process.execPath, [program, ...options], { stdio: 'inherit' }).status ?? 1;
+  // Here, for a program's own --help needs the build that it imports.
+  if (options.includes('--help') || options.includes('-h')) printHead(program);
+  else process.exitCode = spawnSync(process.execPath, [program, ...options], { stdio: 'inherit' }).status ?? 1;
 }

@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 
 const run = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
@@ -11,6 +13,15 @@ test.each(['roof', 'infer'])('bench/%s refuses an unknown option in two lines, w
     stdout: '',
     stderr: `error: ${name}.mjs: Unknown option '--bogus'\n--help says which options there are\n`,
   });
+});
+
+test('no option is missing where --help looks', () => {
+  for (const file of readdirSync('bench').filter((name) => name.endsWith('.mjs'))) {
+    const [head, ...body] = readFileSync(join('bench', file), 'utf8').split(/^(?!\/\/)/m);
+    const [, options = ''] = /= parseOptions\(([\s\S]*?)\);\n/.exec(body.join('')) ?? [];
+    for (const [, name] of options.matchAll(/(\w+): \{ type:/g))
+      if (name !== 'child') expect([file, head]).toEqual([file, expect.stringContaining(`--${name}`)]);
+  }
 });
 
 test.each([
